@@ -1,0 +1,105 @@
+# Logs, alarms and where they go (design 8.1, 8.2, 8.4).
+
+resource "aws_cloudwatch_log_group" "mx" {
+  name              = "/ecs/mailserver-mx"
+  retention_in_days = var.log_retention_days
+  # Encrypted with AWS's own key; a customer key would need a key policy for the logs service (F39).
+}
+
+resource "aws_sns_topic" "alerts" {
+  name = "mailserver-alerts"
+}
+
+# Pending until the administrator follows the link in the confirmation mail (F40).
+resource "aws_sns_topic_subscription" "admin" {
+  topic_arn = aws_sns_topic.alerts.arn
+  protocol  = "email"
+  endpoint  = var.alert_email
+}
+
+# A policy of one's own replaces the default one, so both senders are named.
+data "aws_iam_policy_document" "alerts" {
+  statement {
+    sid       = "AlarmsAndEvents"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.alerts.arn]
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
+    }
+    condition { # no other account's alarms
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [var.account_id]
+    }
+  }
+}
+
+resource "aws_sns_topic_policy" "alerts" {
+  arn    = aws_sns_topic.alerts.arn
+  policy = data.aws_iam_policy_document.alerts.json
+}
+
+locals {
+  service_dimensions = {
+    ClusterName = aws_ecs_cluster.mailserver.name
+    ServiceName = aws_ecs_service.mx.name
+  }
+}
+
+# Fewer tasks than there must be. Without tasks there is no metric at all, so missing data is the alarm (F36, F37).
+resource "aws_cloudwatch_metric_alarm" "tasks" {
+  alarm_name          = "FargateTaskFailure"
+  alarm_description   = "The mail gateway runs fewer tasks than it must"
+  namespace           = "ECS/ContainerInsights"
+  metric_name         = "RunningTaskCount"
+  dimensions          = local.service_dimensions
+  statistic           = "Minimum"
+  comparison_operator = "LessThanThreshold"
+  threshold           = var.min_tasks
+  period              = 60
+  evaluation_periods  = 2 # one task replacement is not an outage
+  treat_missing_data  = "breaching"
+  alarm_actions       = [aws_sns_topic.alerts.arn]
+  ok_actions          = [aws_sns_topic.alerts.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "load" {
+  for_each            = { FargateHighCPU = "CPUUtilization", FargateHighMemory = "MemoryUtilization" }
+  alarm_name          = each.key
+  alarm_description   = "The mail gateway's ${each.value} was above 80 % for ten minutes"
+  namespace           = "AWS/ECS"
+  metric_name         = each.value
+  dimensions          = local.service_dimensions
+  statistic           = "Average"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 80
+  period              = 300
+  evaluation_periods  = 2
+  treat_missing_data  = "notBreaching" # an absent service is FargateTaskFailure's business
+  alarm_actions       = [aws_sns_topic.alerts.arn]
+}
+
+# There is no metric for a crashed task; its state change is an event (F36).
+resource "aws_cloudwatch_event_rule" "task_crashed" {
+  name        = "FargateTaskCrashed"
+  description = "A gateway task stopped, and neither a person nor a deployment asked for it"
+  event_pattern = jsonencode({
+    source      = ["aws.ecs"]
+    detail-type = ["ECS Task State Change"]
+    detail = {
+      clusterArn = [aws_ecs_cluster.mailserver.arn]
+      group      = ["service:${aws_ecs_service.mx.name}"]
+      lastStatus = ["STOPPED"]
+      "$or" = [
+        { stopCode = [{ anything-but = ["UserInitiated", "ServiceSchedulerInitiated"] }] },
+        { stoppedReason = [{ prefix = "Task failed" }] }, # the scheduler replaced an unhealthy task
+      ]
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "task_crashed" {
+  rule = aws_cloudwatch_event_rule.task_crashed.name
+  arn  = aws_sns_topic.alerts.arn
+}

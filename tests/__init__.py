@@ -1,0 +1,1 @@
+"""Everything that is checked, from pure functions to the whole world."""

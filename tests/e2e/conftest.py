@@ -1,0 +1,87 @@
+"""Nouns of the end-to-end specs: where one stands, who one is, how a message gets in."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from fixtures.mail.message import Message, make
+from fixtures.mail.outcome import Outcome
+from fixtures.mail.smtp import deliver
+from fixtures.site import Site
+from fixtures.targets.sim import Sim
+from fixtures.vantage import Vantage
+
+STRANGER = "stranger@hosts.example.org"
+
+Arrive = Callable[..., Outcome]
+Submit = Callable[..., Outcome]
+
+
+@pytest.fixture
+def internet_host(world: Sim) -> Vantage:
+    """A host somewhere on the Internet."""
+    return world.vantage("internet-host")
+
+
+@pytest.fixture
+def tailnet_pc(world: Sim) -> Vantage:
+    """The owner's PC in the tailnet."""
+    return world.vantage("tailnet-pc")
+
+
+@pytest.fixture
+def lan_host(world: Sim) -> Vantage:
+    """A neighbour on the home LAN."""
+    return world.vantage("lan-host")
+
+
+@pytest.fixture
+def alice(site: Site) -> str:
+    """A user of the primary domain."""
+    return f"alice@{site.mail.primary}"
+
+
+@pytest.fixture
+def bob(site: Site) -> str:
+    """Another user of the primary domain."""
+    return f"bob@{site.mail.primary}"
+
+
+@pytest.fixture
+def arrive(world: Sim, internet_host: Vantage) -> Arrive:
+    """Hand a message to the site's MX host as an Internet MTA does; returns what the MX host said."""
+
+    def act(
+        message: Message, recipients: Sequence[str], *, sender: str = STRANGER, place: str = "internet-host"
+    ) -> Outcome:
+        # AWS routes nothing from inside the VPC to its own public addresses without one of its own.
+        inside = place == "vpc-neighbour"
+        mx = world.gateway.private_address() if inside else world.site.mail.mx_hostname
+        return deliver(world.vantage(place), mx, 25, message, sender, recipients, helo="mail.example.org")
+
+    return act
+
+
+@pytest.fixture
+def submit(world: Sim) -> Submit:
+    """Submit a message on port 587 as a user's mail client does, over verified TLS."""
+
+    def act(
+        message: Message, recipients: Sequence[str], *, user: str, sender: str = "", place: str = "tailnet-pc"
+    ) -> Outcome:
+        return deliver(
+            world.vantage(place), world.server, 587, message, sender or user, recipients,
+            tls="starttls", auth=(user, world.passwords[user]), ca=world.ca,
+        )  # fmt: skip
+
+    return act
+
+
+@pytest.fixture
+def letter() -> Callable[..., Message]:
+    """Make a message from a stranger."""
+
+    def act(*recipients: str, sender: str = STRANGER) -> Message:
+        return make(sender, recipients)
+
+    return act

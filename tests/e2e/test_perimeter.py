@@ -1,0 +1,142 @@
+"""From outside the tailnet nothing on the Dell answers, also not what Docker publishes (D7, F42, F43)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from fixtures import plan
+from fixtures.probe.reach import Answer, probe, probe_many
+from fixtures.targets.sim import Sim
+
+PUBLISHED = (443, 587, 993, 995, 2525)
+NAMED_BY_THE_DESIGN = (
+    22,
+    24,
+    25,
+    80,
+    110,
+    143,
+    *PUBLISHED,
+    3306,
+    3310,
+    6379,
+    9000,
+    11332,
+    11333,
+    11334,
+    41641,
+)
+OPEN_TO_MEMBERS = (443, 587, 993, 995)
+
+
+@pytest.mark.parametrize(
+    ("place", "address"),
+    [
+        ("lan-host", plan.DELL_LAN),
+        ("lan-host", "100.64.0.0/10"),
+        ("internet-host", plan.DELL_WAN),
+        ("internet-host-2", plan.DELL_WAN),
+        ("vpc-neighbour", plan.DELL_WAN),
+    ],
+)
+def test_nothing_answers_outside_the_tailnet(world: Sim, place: str, address: str) -> None:
+    """Every port that the design names is closed, while the same services answer a tailnet device."""
+    host = world.state.dell_address if address.endswith("/10") else address
+    answers = probe_many(world.vantage(place), [(host, port) for port in NAMED_BY_THE_DESIGN])
+    assert len(answers) == len(NAMED_BY_THE_DESIGN)
+    assert {target: answer for target, answer in answers.items() if answer is Answer.OPEN} == {}
+    inside = probe_many(
+        world.vantage("tailnet-pc"), [(world.state.dell_address, port) for port in OPEN_TO_MEMBERS]
+    )
+    assert set(inside.values()) == {Answer.OPEN}
+
+
+@pytest.mark.parametrize("place", ["tailnet-pc", "tailnet-phone"])
+def test_members_reach_what_the_policy_gives_them(world: Sim, place: str) -> None:
+    """443, 587, 993, 995 are open to members' devices, every other port is not (design 2.5.3, F44)."""
+    targets = [(world.state.dell_address, port) for port in NAMED_BY_THE_DESIGN]
+    answers = probe_many(world.vantage(place), targets)
+    is_open = {port for (_, port), answer in answers.items() if answer is Answer.OPEN}
+    assert is_open == set(OPEN_TO_MEMBERS)
+
+
+@pytest.fixture
+def careless_container(world: Sim) -> Iterator[int]:
+    """A container on the Dell whose port somebody published on every address."""
+    image = world.state.images["nginx"]
+    argv = [
+        "docker",
+        "run",
+        "-d",
+        "--name",
+        "careless",
+        "-p",
+        "0.0.0.0:8088:8088",
+        "--entrypoint",
+        "sh",
+        image,
+    ]
+    world.dell.run([*argv, "-c", "exec nc -lk -p 8088"])
+    try:
+        yield 8088
+    finally:
+        world.dell.run(["docker", "rm", "-f", "careless"])
+
+
+def test_a_carelessly_published_port_stays_closed(world: Sim, careless_container: int) -> None:
+    """A port published on 0.0.0.0 bypasses firewalld's zones; the server's own table keeps it closed (F42).
+
+    The controls: it answers on the Dell itself, and from the LAN once those rules are gone.
+    """
+    lan = world.vantage("lan-host")
+    own = world.dell.run(["nc", "-zw2", plan.DELL_LAN, str(careless_container)], check=False)
+    assert own.status == 0, "the careless container does not listen, so the check would prove nothing"
+    assert probe(lan, plan.DELL_LAN, careless_container) is not Answer.OPEN
+    world.dell.run(["firewall-cmd", "--reload"])
+    assert probe(lan, plan.DELL_LAN, careless_container) is not Answer.OPEN
+    world.dell.run(["nft", "delete", "table", "inet", "mailserver"])
+    try:
+        assert probe(lan, plan.DELL_LAN, careless_container) is Answer.OPEN
+    finally:
+        world.dell.run(["systemctl", "reload", "mailserver-firewall"])
+    assert probe(lan, plan.DELL_LAN, careless_container) is not Answer.OPEN
+
+
+def test_firewalld_runs_as_it_was_configured(world: Sim) -> None:
+    """The tailnet's interface is in its own zone, the default zone opens none of our ports (F43)."""
+
+    def ask(*arguments: str) -> str:
+        return world.dell.run(["firewall-cmd", *arguments]).stdout.strip()
+
+    assert ask("--state") == "running"
+    assert ask("--get-zone-of-interface=tailscale0") == "tailscale"
+    opened = set(ask("--zone=tailscale", "--list-ports").split())
+    assert opened == {f"{port}/tcp" for port in PUBLISHED}
+    default = ask("--get-default-zone")
+    assert default != "tailscale"
+    assert ask(f"--zone={default}", "--list-ports") == ""
+    assert "ssh" not in ask(f"--zone={default}", "--list-services").split()
+
+
+def test_the_gateway_answers_on_25_alone(world: Sim) -> None:
+    """The task's public address: 25 open, everything else filtered by the security group (design 6.3.1)."""
+    ports = (22, 25, 80, 443, 465, 587, 1055, 2525, 9002, 10025, 41641)
+    mx = world.site.mail.mx_hostname
+    for place, host in (("internet-host", mx), ("vpc-neighbour", world.gateway.private_address())):
+        answers = probe_many(world.vantage(place), [(host, port) for port in ports])
+        assert {port for (_, port), answer in answers.items() if answer is Answer.OPEN} == {25}, place
+
+
+def test_the_servers_own_host_sees_its_services(world: Sim) -> None:
+    """The Dell is looked at as a live host would be: units enabled and running, through testinfra."""
+    import testinfra  # type: ignore[import-untyped]
+
+    host = testinfra.get_host("docker://mailproof-dell")
+    for unit in ("docker", "firewalld", "tailscaled"):
+        assert host.service(unit).is_running, unit
+        assert host.service(unit).is_enabled, unit
+    environment = host.file("/opt/mailserver/.env")
+    assert (environment.user, environment.mode) == ("root", 0o600)
+    assert host.interface("tailscale0").addresses != []
+    assert host.socket("tcp://0.0.0.0:2525").is_listening is False
+    assert host.socket(f"tcp://{world.state.dell_address}:2525").is_listening

@@ -1,0 +1,40 @@
+"""The design's own commands (section 2.2.3), unmodified, find the address at which port 25 answers."""
+
+import subprocess
+
+from fixtures.probe.reach import Answer, probe
+from fixtures.targets.sim import Sim
+from fixtures.world.images import ROOT
+
+COMMANDS = r"""
+TASK_ARN=$(aws ecs list-tasks --cluster mailserver-cluster --service-name mailserver-mx-service --region ap-northeast-1 --query 'taskArns[0]' --output text)
+ENI_ID=$(aws ecs describe-tasks --cluster mailserver-cluster --tasks $TASK_ARN --region ap-northeast-1 --query 'tasks[0].attachments[0].details[?name==`networkInterfaceId`].value' --output text)
+PUBLIC_IP=$(aws ec2 describe-network-interfaces --network-interface-ids $ENI_ID --region ap-northeast-1 --query 'NetworkInterfaces[0].Association.PublicIp' --output text)
+echo "Fargate Public IP: $PUBLIC_IP"
+"""  # noqa: E501
+
+
+def test_the_designs_commands_print_the_gateways_address(world: Sim) -> None:
+    """The printed address is what the MX host's name resolves to, and 25 answers there from the Internet."""
+    world.gateway.healthy()
+    environment = world.aws.cli_environment()
+    environment["PATH"] = f"{ROOT / '.mailproof/venv/bin'}:{environment['PATH']}"
+    done = subprocess.run(
+        ["bash", "-eu", "-c", COMMANDS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Fargate Public IP: ")
+    address = done.stdout.split(": ")[1].strip()
+    assert probe(world.vantage("internet-host"), address, 25) is Answer.OPEN
+    assert world.nameserver.lookup(world.site.mail.mx_hostname) == [address]
+
+
+def test_the_mx_records_name_that_host(world: Sim) -> None:
+    """For each domain one MX record, and its target is a name with an address (F05)."""
+    for domain in world.site.mail.domains:
+        assert world.nameserver.lookup(domain, "MX") == [f"10 {world.site.mail.mx_hostname}."]

@@ -1,0 +1,78 @@
+"""Nothing in a run reaches anything but its own containers (D9)."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from docker.models.containers import Container
+
+from fixtures.engine.containers import ContainerSpec, remove, start
+from fixtures.engine.execute import execute
+from fixtures.targets.sim import Sim
+
+ROUTERS = {"198.18.0.1", "10.0.1.1", "10.0.2.1", "192.168.1.1"}
+
+
+@pytest.fixture
+def outside(world: Sim) -> Iterator[str]:
+    """A listener on this machine that belongs to none of the world's networks; yields its address."""
+    spec = ContainerSpec("outside", world.state.images["toolbox"], command=["ncat", "-lk", "9999"])
+    container = start(spec)
+    container.reload()
+    try:
+        yield str(container.attrs["NetworkSettings"]["Networks"]["bridge"]["IPAddress"])
+    finally:
+        remove("outside")
+
+
+@pytest.fixture
+def bystander(world: Sim) -> Iterator[Container]:
+    """A container that is not part of the world's networks either, and so reaches the listener."""
+    yield start(ContainerSpec("bystander", world.state.images["toolbox"]))
+    remove("bystander")
+
+
+def _reaches(container: Container, address: str) -> bool:
+    argv = ["timeout", "1", "bash", "-c", f"exec 3<>/dev/tcp/{address}/9999"]
+    return execute(container, argv).status == 0
+
+
+def _places(world: Sim) -> dict[str, Container]:
+    """Every container with a network namespace of its own."""
+    return {
+        container.labels["mailproof.place"]: container
+        for container in world.containers()
+        if not container.attrs["HostConfig"]["NetworkMode"].startswith("container:")
+    }
+
+
+def test_no_place_reaches_what_is_outside_the_world(world: Sim, outside: str, bystander: Container) -> None:
+    """No packet of any place comes to a listener on this very machine; a bystander's does."""
+    assert _reaches(bystander, outside)
+    places = {name: c for name, c in _places(world).items() if name not in {"outside", "bystander"}}
+    assert {"dell", "internet-host", "igw", "ntt-router", "dns", "sendgrid", "moto", "localstack"} <= set(
+        places
+    )
+    with ThreadPoolExecutor(max_workers=len(places)) as pool:
+        reached = pool.map(lambda item: (item[0], _reaches(item[1], outside)), places.items())
+        assert [name for name, success in reached if success] == []
+
+
+def test_default_routes_lead_to_simulated_routers_only(world: Sim) -> None:
+    """A place's default route is a router of the world, or there is none."""
+    seen = set()
+    for name, container in _places(world).items():
+        routes = execute(container, ["cat", "/proc/net/route"]).check().stdout.splitlines()[1:]
+        gateways = {
+            _address(fields[2])
+            for fields in map(str.split, routes)
+            if fields[1] == "00000000" and fields[0] != "*"
+        }
+        assert gateways <= ROUTERS, (name, gateways)
+        seen |= gateways
+    assert seen == ROUTERS
+
+
+def _address(hexadecimal: str) -> str:
+    """The kernel's little-endian notation as dotted quad."""
+    return ".".join(str(octet) for octet in reversed(bytes.fromhex(hexadecimal)))

@@ -1,0 +1,87 @@
+"""The gateway's task: cut off from the tailnet but for its proxy, and replaced when it cannot do its work."""
+
+from datetime import timedelta
+
+import pytest
+
+from fixtures.engine.execute import execute
+from fixtures.mail.message import make
+from fixtures.targets.sim import Sim
+from fixtures.wait import wait_for
+from tests.e2e.conftest import STRANGER, Arrive
+
+
+def test_the_task_has_no_way_into_the_tailnet_but_the_proxy(world: Sim) -> None:
+    """No interface, route or connection to 100.64.0.0/10; through the tunnel the server greets (F06)."""
+    inside = world.gateway.container("pause")
+    routes = execute(inside, ["ip", "-4", "route", "show", "table", "all"]).check().stdout
+    assert "default via 10.0." in routes
+    assert "100.64." not in routes
+    links = execute(inside, ["ip", "-o", "link"]).check().stdout
+    assert "tailscale" not in links
+    assert "wg" not in links
+    direct = execute(inside, ["nc", "-w3", world.state.dell_address, "2525"], stdin=b"QUIT\r\n")
+    assert "220" not in direct.stdout
+    tunnel = execute(inside, ["nc", "-w5", "127.0.0.1", "2525"], stdin=b"QUIT\r\n")
+    assert f"220 {world.site.mail.hostname} ESMTP" in tunnel.stdout
+
+
+def test_the_task_has_fargates_capabilities_only(world: Sim) -> None:
+    """Postfix and the tunnel run with Docker's default set: nothing added, not privileged (F19)."""
+    for name in ("postfix", "tunnel"):
+        host = world.gateway.container(name).attrs["HostConfig"]
+        assert not host["CapAdd"], name
+        assert host["Privileged"] is False
+        assert not host["Devices"], name
+
+
+@pytest.mark.parametrize("container", ["tunnel", "tailscale"])
+def test_a_task_without_its_tunnel_is_replaced(
+    world: Sim, arrive: Arrive, alice: str, container: str
+) -> None:
+    """Killing either makes ECS replace the task; the MX name follows, and mail flows again (F04, F17)."""
+    old = world.gateway.healthy()
+    world.gateway.container(container, old).kill()
+    new = world.gateway.healthy(timedelta(seconds=150), other_than=old.arn)
+    assert new.arn != old.arn
+    wait_for(
+        "ECS to say that the old task has stopped",
+        lambda: world.gateway.task(old.arn).status == "STOPPED",
+        timeout=timedelta(seconds=60),
+    )
+    assert world.gateway.stopped_reason(old.arn) == "Essential container in task exited"
+    message = make(STRANGER, [alice])
+    outcome = arrive(message, [alice])
+    assert outcome.accepted, outcome
+    world.mailbox("imap", alice).wait_for(message.marker)
+
+
+def test_a_dead_tunnel_makes_the_task_unhealthy(world: Sim, arrive: Arrive, alice: str) -> None:
+    """The port is open but nothing comes through: the health check sees it, ECS replaces it (F17)."""
+    old = world.gateway.healthy()
+    world.gateway.container("tailscale", old).pause()
+    new = world.gateway.healthy(timedelta(seconds=180), other_than=old.arn)
+    assert new.arn != old.arn
+    assert world.gateway.stopped_reason(old.arn) == "Task failed container health checks"
+    assert arrive(make(STRANGER, [alice]), [alice]).accepted
+
+
+def test_the_tasks_log_is_in_cloudwatch(world: Sim, arrive: Arrive, alice: str) -> None:
+    """What Postfix logs arrives in the log group, in a stream of its own for each container (design 8.1)."""
+    message = make(STRANGER, [alice])
+    assert arrive(message, [alice]).accepted
+    logs = world.aws.client("logs")
+    group = world.state.outputs["log_group"]
+    stream = f"postfix/postfix/{world.gateway.healthy().id}"
+
+    def lines() -> list[str]:
+        events = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)["events"]
+        return [event["message"] for event in events]
+
+    found = wait_for(
+        "the delivery in the log",
+        lines,
+        until=lambda seen: any("proxy-accept" in line for line in seen),
+        timeout=timedelta(seconds=20),
+    )
+    assert [line for line in found if "fatal" in line or "panic" in line] == []

@@ -1,0 +1,171 @@
+"""Port 2525 and the filters: own domains only, viruses and spam refused, no filter means "try later"."""
+
+import smtplib
+from datetime import timedelta
+
+import pytest
+
+from fixtures.engine.containers import remove
+from fixtures.engine.execute import execute
+from fixtures.wait import wait_for
+from tests.integration.compose.core import ALICE, BOB, DORA, Core, eicar, gtube, letter
+from tests.integration.compose.gateway import Gateway
+
+SENDER = "stranger@example.net"
+
+
+def _send(core: Core, subject: str, body: str = "", recipient: str = ALICE) -> tuple[int, bytes]:
+    message = letter(subject, body) if body else letter(subject)
+    with core.inbound() as smtp:
+        smtp.ehlo()
+        for answer in (smtp.mail(SENDER), smtp.rcpt(recipient)):
+            if answer[0] != 250:
+                return answer
+        return smtp.data(message.as_bytes())
+
+
+def _attached(subject: str) -> bytes:
+    message = letter(subject)
+    message.add_attachment(eicar().encode(), maintype="application", subtype="octet-stream", filename="x.bin")
+    return message.as_bytes()
+
+
+def test_clean_mail_is_delivered_once_with_what_was_found(core: Core) -> None:
+    """250 with a queue id, one copy in the mailbox, with Rspamd's findings in it (F53)."""
+    code, text = _send(core, "clean mail")
+    assert (code, text[:24]) == (250, b"2.0.0 Ok: queued as " + text[20:24])
+    [message] = core.found(ALICE, "clean mail")
+    assert b"X-Spamd-Result:" in message
+    assert b"Authentication-Results: mail.example.org" in message
+
+
+def test_foreign_domains_are_refused(core: Core) -> None:
+    """This port relays nothing; own domains are the control (F14)."""
+    assert _send(core, "relay", recipient="x@example.net")[0] == 554
+    assert _send(core, "no relay")[0] == 250
+
+
+def test_an_unknown_user_is_refused_in_the_session(core: Core) -> None:
+    """550 at RCPT, and no bounce is made (F13)."""
+    assert _send(core, "unknown", recipient="nobody@example.org")[0] == 550
+    assert "MAILER-DAEMON" not in core.run("postfix", "postqueue", "-p").stdout
+
+
+def test_no_logins_here(core: Core) -> None:
+    """Passwords have no business on this port."""
+    with core.inbound() as smtp:
+        smtp.ehlo()
+        assert not smtp.has_extn("auth")
+
+
+def test_only_the_tailnet_is_served(core: Core) -> None:
+    """A host that is not in the tailnet's range is refused, with its own address in the log (F51)."""
+    with core.outside() as address, smtplib.SMTP(address, 2525, timeout=20) as smtp:
+        smtp.ehlo()
+        smtp.mail(SENDER)
+        assert smtp.rcpt(ALICE)[0] == 554
+
+
+def test_a_new_user_counts_at_once_and_a_removed_one_no_more(core: Core) -> None:
+    """The users' file decides within seconds, without a restart."""
+    assert _send(core, "carol early", recipient="carol@example.org")[0] == 550
+    users = core.bench.folder / "config/dovecot/users"
+    before = users.read_text()
+    users.write_text(before + "carol@example.org:{PLAIN}carol's password::::::\n")
+    try:
+        core.wait_for_recipient("carol@example.org", 250)
+    finally:
+        users.write_text(before)
+    core.wait_for_recipient("carol@example.org", 550)
+
+
+def test_a_virus_is_refused(core: Core) -> None:
+    """In the text and as an attachment, in the session (F53, F56); nothing arrives."""
+    assert _send(core, "virus inline", eicar())[0] == 554
+    with core.inbound() as smtp, pytest.raises(smtplib.SMTPDataError) as refused:
+        smtp.sendmail(SENDER, [ALICE], _attached("virus attached"))
+    assert refused.value.smtp_code == 554
+    assert core.found(ALICE, "virus") == []
+
+
+def test_a_user_with_a_virus_is_refused_too(core: Core) -> None:
+    """Being logged in exempts from spam scores, not from the virus scan."""
+    with core.submission(ALICE) as smtp, pytest.raises(smtplib.SMTPDataError) as refused:
+        smtp.sendmail(ALICE, [BOB], _attached("virus submitted"))
+    assert refused.value.smtp_code == 554
+    assert b"virus" in refused.value.smtp_error
+
+
+def test_spam_is_refused(core: Core) -> None:
+    """The spam test string is refused in the session (F53)."""
+    assert _send(core, "spam", gtube())[0] == 554
+    assert core.found(ALICE, "spam") == []
+
+
+@pytest.mark.parametrize("service", ["clamav", "rspamd"])
+def test_without_a_filter_the_sender_comes_again(core: Core, service: str) -> None:
+    """A stopped scanner or filter means 4xx, and nothing is delivered (F56)."""
+    with core.stopped(service):
+        code, text = _send(core, f"without {service}", recipient=BOB)
+    assert 400 <= code < 500, (code, text)
+    assert core.found(BOB, f"without {service}") == []
+    assert _send(core, f"with {service}", recipient=BOB)[0] == 250
+
+
+def test_without_mailboxes_nothing_is_lost(core: Core) -> None:
+    """Dovecot stopped: 4xx for whom it would have to be asked about, and what was accepted arrives later."""
+    core.wait_for_recipient(BOB, 250)
+    with core.stopped("dovecot"):
+        assert _send(core, "accepted and waiting", recipient=BOB)[0] == 250
+        assert _send(core, "not accepted", recipient=DORA)[0] == 450
+        assert BOB in core.run("postfix", "postqueue", "-p").stdout
+    core.run("postfix", "postqueue", "-f")
+    arrived = wait_for(
+        "bob has it", lambda: core.found(BOB, "accepted and waiting"), timeout=timedelta(seconds=20)
+    )
+    assert len(arrived) == 1
+    assert core.found(DORA, "not accepted") == []
+
+
+def test_the_true_sender_is_judged(core: Core) -> None:
+    """Through the gateway, Rspamd judges the Internet address, not the gateway's (F57)."""
+    gateway = Gateway.start(core.bench, "gateway-of-core")
+    try:
+        forward = ["TCP-LISTEN:2525,bind=127.0.0.1,fork,reuseaddr", f"TCP:{core.addresses['postfix']}:2525"]
+        options = {
+            "entrypoint": ["socat"],
+            "network_mode": f"container:{gateway.container.id}",
+            "hostname": None,
+        }
+        core.bench.start("forwarder", "toolbox", {}, {}, command=forward, options=options)
+        with gateway.dial() as smtp:
+            smtp.sendmail(SENDER, [ALICE], letter("judged").as_bytes())
+        log = core.services["rspamd"].logs().decode()
+        scans = [line for line in log.splitlines() if "task_write_log: id: <judged@example.net>" in line]
+        [line] = scans
+        assert f"ip: {gateway.client_address}," in line
+        assert "EXTERNAL_RELAY_GATEWAY" in line
+        assert execute(gateway.container, ["/usr/local/bin/mx-healthcheck"]).status == 0
+    finally:
+        remove(core.bench.place("forwarder"))
+        gateway.stop()
+
+
+def test_learning_is_remembered(core: Core) -> None:
+    """What Rspamd is taught lies in Redis and survives its restart (F55)."""
+
+    def learned() -> str:
+        return core.run("redis", "redis-cli", "HGET", "RS", "learns_spam").stdout.strip()
+
+    message = letter("teaching", "A distinctive text with enough different words to be learned " * 3)
+    execute(core.services["rspamd"], ["rspamc", "learn_spam"], stdin=message.as_bytes()).check()
+    assert learned() == "1"
+    core.restart("redis")
+    assert learned() == "1"
+
+
+def test_health_goes_red_with_redis(core: Core) -> None:
+    """Rspamd without its memory is not healthy; with it, it is (F69)."""
+    with core.stopped("redis"):
+        assert execute(core.services["rspamd"], ["/usr/local/bin/healthcheck"]).status != 0
+    assert execute(core.services["rspamd"], ["/usr/local/bin/healthcheck"]).status == 0
