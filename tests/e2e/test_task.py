@@ -35,6 +35,16 @@ def test_the_task_has_fargates_capabilities_only(world: Sim) -> None:
         assert not host["Devices"], name
 
 
+def _reason_of_the_stop(world: Sim, arn: str) -> str:
+    """Why ECS says that it stopped a task, once it has: the replacement may be healthy before."""
+    wait_for(
+        "ECS to say that the old task has stopped",
+        lambda: world.gateway.task(arn).status == "STOPPED",
+        timeout=timedelta(seconds=60),
+    )
+    return world.gateway.stopped_reason(arn)
+
+
 @pytest.mark.parametrize("container", ["tunnel", "tailscale"])
 def test_a_task_without_its_tunnel_is_replaced(
     world: Sim, arrive: Arrive, alice: str, container: str
@@ -44,12 +54,7 @@ def test_a_task_without_its_tunnel_is_replaced(
     world.gateway.container(container, old).kill()
     new = world.gateway.healthy(timedelta(seconds=150), other_than=old.arn)
     assert new.arn != old.arn
-    wait_for(
-        "ECS to say that the old task has stopped",
-        lambda: world.gateway.task(old.arn).status == "STOPPED",
-        timeout=timedelta(seconds=60),
-    )
-    assert world.gateway.stopped_reason(old.arn) == "Essential container in task exited"
+    assert _reason_of_the_stop(world, old.arn) == "Essential container in task exited"
     message = make(STRANGER, [alice])
     outcome = arrive(message, [alice])
     assert outcome.accepted, outcome
@@ -62,7 +67,7 @@ def test_a_dead_tunnel_makes_the_task_unhealthy(world: Sim, arrive: Arrive, alic
     world.gateway.container("tailscale", old).pause()
     new = world.gateway.healthy(timedelta(seconds=180), other_than=old.arn)
     assert new.arn != old.arn
-    assert world.gateway.stopped_reason(old.arn) == "Task failed container health checks"
+    assert _reason_of_the_stop(world, old.arn) == "Task failed container health checks"
     assert arrive(make(STRANGER, [alice]), [alice]).accepted
 
 

@@ -50,9 +50,9 @@ $config['identities_level'] = 1;
 // Read receipts come from the user: Postfix and the smarthost refuse an empty sender.
 $config['mdn_use_from'] = true;
 
-// nginx alone is believed about who asks and by which scheme, so cookies are Secure (F68).
+// nginx alone is believed about who asks. It is reached over TLS only, so cookies are Secure (F68).
 $config['proxy_whitelist'] = ['172.20.0.10'];
-$config['use_https'] = false;
+$config['use_https'] = true;
 
 $config['product_name'] = 'Webmail';
 $config['support_url'] = '';
