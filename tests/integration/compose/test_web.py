@@ -115,6 +115,25 @@ def test_a_dead_database_turns_the_check_red(web: Web) -> None:
     wait_until_healthy(roundcube)
 
 
+@pytest.mark.parametrize(
+    "service",
+    ["unbound", "redis", "clamav", "rspamd", "dovecot", "postfix", "mariadb", "roundcube", "nginx"],
+)
+def test_a_service_survives_a_power_cut(web: Web, service: str) -> None:
+    """Killed without warning, a container of the same files starts again: no stale lock or pid stops it."""
+    web.core.services[service].kill()
+    with web.core.stopped(service):
+        web.core.services[service].reload()
+        assert web.core.services[service].status == "exited"
+
+
+def test_the_webmail_stops_when_asked(web: Web) -> None:
+    """Apache gets the stop signal itself and ends by itself, well before the engine would kill it."""
+    with web.core.stopped("roundcube"):
+        web.core.services["roundcube"].reload()
+        assert web.core.services["roundcube"].attrs["State"]["ExitCode"] == 0
+
+
 def test_the_front_is_verified(web: Web) -> None:
     """A browser that expects another host's certificate does not connect: verification is really on."""
     address = web.core.addresses["nginx"]
