@@ -110,6 +110,7 @@ def server_paused(world: Sim) -> Iterator[None]:
         yield
     finally:
         dell.unpause()
+        world.gateway.recovered()
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def server_stopped(world: Sim) -> Iterator[None]:
             until=lambda status: status == "healthy",
             timeout=timedelta(seconds=60),
         )
-        world.gateway.healthy()
+        world.gateway.recovered()
 
 
 @pytest.mark.usefixtures("server_stopped")
@@ -157,7 +158,7 @@ def test_a_deferred_message_arrives_once_when_the_server_is_back(
         assert attempts[0].status == "deferred"
     finally:
         world.dell.run(["docker", "start", "mailserver-postfix"])
-    world.gateway.healthy()
+    world.gateway.recovered()
 
     def retried() -> bool:
         world.sender.flush()
