@@ -56,7 +56,7 @@ def test_every_image_of_the_world_stands_on_a_given_parent(name: str) -> None:
 
 
 def test_whoever_builds_first_makes_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine without any image the root is bootstrapped by whatever needs it, not only by a whole world."""
+    """On a bare engine the root is bootstrapped by whatever needs it, not only by a whole world."""
     made: list[str] = []
     monkeypatch.setattr("fixtures.world.images.ensure_root_image", lambda: made.append("root"))
     catalogue()["debian"].build()
