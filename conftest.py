@@ -1,11 +1,11 @@
-"""What every test session has: the targets' fixtures, and a header that says what is tested."""
+"""What every test session has: the targets' fixtures, the proof, and a header that says what is tested."""
 
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["fixtures.targets.plugin"]
+pytest_plugins = ["fixtures.targets.plugin", "fixtures.targets.evidence", "fixtures.proof.plugin"]
 
 settings.register_profile("default", deadline=None, max_examples=60)
 settings.load_profile("default")
