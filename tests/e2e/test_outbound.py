@@ -100,17 +100,17 @@ def test_a_wrong_certificate_at_sendgrid_gets_no_key(world: Sim, submit: Submit,
     message = make(alice, [FOREIGN])
     before = len(world.sendgrid.sessions())
     with world.sendgrid.switched(certificate="wrong"):
-        assert submit(message, [FOREIGN], user=alice).accepted
-        sessions = wait_for(
-            "the server to try", lambda: world.sendgrid.sessions()[before:], timeout=timedelta(seconds=30)
-        )
-        wait_for(
-            "the message is deferred",
-            lambda: (
-                "Server certificate not" in world.dell.run(["docker", "logs", "mailserver-postfix"]).stdout
-            ),
-            timeout=timedelta(seconds=30),
-        )
+        outcome = submit(message, [FOREIGN], user=alice)
+        assert outcome.accepted, outcome
+
+        def attempts() -> list[str]:
+            log = world.dell.run(["docker", "logs", "mailserver-postfix"]).stdout
+            return re.findall(rf" {outcome.queue_id}: to=<{FOREIGN}>.* status=(.*)", log)
+
+        [first, *_] = wait_for("the server to try", attempts, timeout=timedelta(seconds=30))
+        assert first.startswith("deferred (Server certificate not"), first
+        sessions = world.sendgrid.sessions()[before:]
+        assert sessions != []
         assert [s for s in sessions if s.authenticated or s.user] == []
         assert world.sendgrid.messages(message.marker) == []
     world.dell.run(["docker", "exec", "mailserver-postfix", "postqueue", "-f"])

@@ -26,6 +26,31 @@ def test_the_task_has_no_way_into_the_tailnet_but_the_proxy(world: Sim) -> None:
     assert f"220 {world.site.mail.hostname} ESMTP" in tunnel.stdout
 
 
+@pytest.mark.req("R-2.5.3-gateway-cannot-roam")
+def test_the_proxy_leads_to_2525_alone(world: Sim) -> None:
+    """Whoever breaks into the gateway gets no further than its mail does: the policy ends the rest (F45)."""
+    inside = world.gateway.container("pause")
+
+    def said(port: int) -> str:
+        request = f"CONNECT {world.server}:{port} HTTP/1.1\r\n\r\n".encode()
+        return execute(inside, ["timeout", "3", "nc", "127.0.0.1", "1055"], stdin=request).stdout
+
+    assert said(2525).startswith("HTTP/1.1 200")
+    answers = {port: said(port) for port in (22, 587, 993)}
+    assert {port: answer for port, answer in answers.items() if answer.startswith("HTTP/1.1 200")} == {}
+
+
+@pytest.mark.req("R-3.3-rolling")
+def test_the_task_runs_what_was_registered_last(world: Sim) -> None:
+    """ECS has not gone back to an older revision: the newest one's task is the one that serves (F22, F23)."""
+    ecs = world.aws.client("ecs")
+    cluster = world.state.outputs["cluster"]
+    task = ecs.describe_tasks(cluster=cluster, tasks=[world.gateway.healthy().arn])["tasks"][0]
+    family, _, revision = task["taskDefinitionArn"].rpartition("/")[2].partition(":")
+    known = ecs.list_task_definitions(familyPrefix=family)["taskDefinitionArns"]
+    assert int(revision) == max(int(arn.rpartition(":")[2]) for arn in known)
+
+
 def test_the_task_has_fargates_capabilities_only(world: Sim) -> None:
     """Postfix and the tunnel run with Docker's default set: nothing added, not privileged (F19)."""
     for name in ("postfix", "tunnel"):
