@@ -1,4 +1,4 @@
-"""The report says verified only when specs, requirements, mutants and ledger all agree."""
+"""The report says verified only when specs, requirements, probes, mutants and ledger agree."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +43,10 @@ def _loses(results: dict[str, Any]) -> None:
     results["ledger.json"]["faults"].append({"kind": "lost", "marker": "m1", "text": "in no mailbox"})
 
 
+def _reaches(results: dict[str, Any]) -> None:
+    results["reachability.json"]["cells"][0]["measured"] = "open"
+
+
 def _forgets(results: dict[str, Any]) -> None:
     del results["specs-e2e.json"]["specs"][0]
 
@@ -65,6 +69,7 @@ def _fails_in_unit(results: dict[str, Any]) -> None:
         (_fails, "1 of 3 specs failed"),
         (_survives, "1 mutant survived"),
         (_loses, "the ledger does not balance (1 fault)"),
+        (_reaches, "1 probe found something else than expected"),
         (_forgets, "1 closed requirement without a passing spec"),
         (_skips, "1 closed requirement without a passing spec"),
         (_proves_what_is_open, "1 requirement marked open though a spec passes"),
