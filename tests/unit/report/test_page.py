@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fixtures.proof.report.write import SECTIONS, in_words, write_report
-from tests.unit.report.sample import HOSTILE, RESULTS, sample, save
+from tests.unit.report.sample import CATALOGUE, HOSTILE, RESULTS, sample, save
 
 pytestmark = pytest.mark.req("R-0-report-page")
 
@@ -158,6 +158,14 @@ def test_the_other_two_files_say_the_same(tmp_path: Path) -> None:
     failure = root.find("./testsuite/testcase/failure")
     assert failure is not None
     assert failure.text == "� two\nlines"
+
+
+def test_what_only_a_live_host_shows_is_listed(tmp_path: Path) -> None:
+    """A row that is proven here and also needs a live host stands among what was not proved; others do not."""
+    catalogue = save(sample(), tmp_path / "results", CATALOGUE.replace('["e2e"]', '["e2e", "live"]', 1))
+    write_report(folder=tmp_path / "results", catalogue=catalogue, target=tmp_path / "report")
+    assert "To be shown by a live host, too: 1" in read(tmp_path / "report").text
+    assert "live host, too" not in read(written(tmp_path / "without", sample())).text
 
 
 def test_no_results_at_all(tmp_path: Path) -> None:
