@@ -161,7 +161,7 @@ def test_the_other_two_files_say_the_same(tmp_path: Path) -> None:
 
 
 def test_what_only_a_live_host_shows_is_listed(tmp_path: Path) -> None:
-    """A row that is proven here and also needs a live host stands among what was not proved; others do not."""
+    """A row that is proven here and also needs a live host stands among what was not proved."""
     catalogue = save(sample(), tmp_path / "results", CATALOGUE.replace('["e2e"]', '["e2e", "live"]', 1))
     write_report(folder=tmp_path / "results", catalogue=catalogue, target=tmp_path / "report")
     assert "To be shown by a live host, too: 1" in read(tmp_path / "report").text
