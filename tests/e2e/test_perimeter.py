@@ -7,6 +7,7 @@ import pytest
 
 from fixtures import plan
 from fixtures.probe.reach import Answer, probe, probe_many
+from fixtures.proof.recorders.reachability import record_probes
 from fixtures.targets.sim import Sim
 
 PUBLISHED = (443, 587, 993, 995, 2525)
@@ -28,6 +29,11 @@ NAMED_BY_THE_DESIGN = (
     41641,
 )
 OPEN_TO_MEMBERS = (443, 587, 993, 995)
+DELL_SIDES = {
+    plan.DELL_LAN: "Dell, on the LAN",
+    plan.DELL_WAN: "Dell, public address",
+    plan.TAILNET: "Dell, in the tailnet",
+}
 
 
 @pytest.mark.parametrize(
@@ -44,11 +50,13 @@ def test_nothing_answers_outside_the_tailnet(world: Sim, place: str, address: st
     """Every port that the design names is closed, while the same services answer a tailnet device."""
     host = world.state.dell_address if address.endswith("/10") else address
     answers = probe_many(world.vantage(place), [(host, port) for port in NAMED_BY_THE_DESIGN])
+    record_probes(place, DELL_SIDES[address], answers, ())
     assert len(answers) == len(NAMED_BY_THE_DESIGN)
     assert {target: answer for target, answer in answers.items() if answer is Answer.OPEN} == {}
     inside = probe_many(
         world.vantage("tailnet-pc"), [(world.state.dell_address, port) for port in OPEN_TO_MEMBERS]
     )
+    record_probes("tailnet-pc", DELL_SIDES[plan.TAILNET], inside, OPEN_TO_MEMBERS)
     assert set(inside.values()) == {Answer.OPEN}
 
 
@@ -57,6 +65,7 @@ def test_members_reach_what_the_policy_gives_them(world: Sim, place: str) -> Non
     """443, 587, 993, 995 are open to members' devices, every other port is not (design 2.5.3, F44)."""
     targets = [(world.state.dell_address, port) for port in NAMED_BY_THE_DESIGN]
     answers = probe_many(world.vantage(place), targets)
+    record_probes(place, DELL_SIDES[plan.TAILNET], answers, OPEN_TO_MEMBERS)
     is_open = {port for (_, port), answer in answers.items() if answer is Answer.OPEN}
     assert is_open == set(OPEN_TO_MEMBERS)
 
@@ -92,7 +101,9 @@ def test_a_carelessly_published_port_stays_closed(world: Sim, careless_container
     lan = world.vantage("lan-host")
     own = world.dell.run(["nc", "-zw2", plan.DELL_LAN, str(careless_container)], check=False)
     assert own.status == 0, "the careless container does not listen, so the check would prove nothing"
-    assert probe(lan, plan.DELL_LAN, careless_container) is not Answer.OPEN
+    answer = probe(lan, plan.DELL_LAN, careless_container)
+    record_probes("lan-host", DELL_SIDES[plan.DELL_LAN], {(plan.DELL_LAN, careless_container): answer}, ())
+    assert answer is not Answer.OPEN
     world.dell.run(["firewall-cmd", "--reload"])
     assert probe(lan, plan.DELL_LAN, careless_container) is not Answer.OPEN
     world.dell.run(["nft", "delete", "table", "inet", "mailserver"])
@@ -127,6 +138,7 @@ def test_the_gateway_answers_on_25_alone(world: Sim) -> None:
     mx = world.site.mail.mx_hostname
     for place, host in (("internet-host", mx), ("vpc-neighbour", world.gateway.private_address())):
         answers = probe_many(world.vantage(place), [(host, port) for port in ports])
+        record_probes(place, "MX gateway", answers, {25})
         # A port that answers "refused" was let through: nothing but luck listened there.
         expected = {port: Answer.OPEN if port == 25 else Answer.FILTERED for port in ports}
         assert {port: answer for (_, port), answer in answers.items()} == expected, place
