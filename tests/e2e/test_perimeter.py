@@ -134,7 +134,7 @@ def test_the_gateway_answers_on_25_alone(world: Sim) -> None:
         assert {port for (_, port), answer in answers.items() if answer is Answer.OPEN} == {25}, place
 
 
-@pytest.mark.req("R-10.1-units", "R-6.1.2-env-600", "R-2.5.2-kernel-mode", "R-2.4.2-published-on-tailnet")
+@pytest.mark.req("R-10.1-units", "R-6.1.2-env-600", "R-2.5.2-kernel-mode")
 def test_the_servers_own_host_sees_its_services(world: Sim) -> None:
     """The Dell is looked at as a live host would be: units enabled and running, through testinfra."""
     import testinfra  # type: ignore[import-untyped]

@@ -11,7 +11,7 @@ from fixtures.wait import wait_for
 from tests.e2e.conftest import STRANGER, Arrive
 
 
-@pytest.mark.req("R-3.2-tailnet-only-by-proxy", "R-4.2-hostname")
+@pytest.mark.req("R-3.2-tailnet-only-by-proxy", "R-4.2-hostname", "R-2.3-task-in-vpc")
 def test_the_task_has_no_way_into_the_tailnet_but_the_proxy(world: Sim) -> None:
     """No interface, route or connection to 100.64.0.0/10; through the tunnel the server greets (F06)."""
     inside = world.gateway.container("pause")
