@@ -19,6 +19,7 @@ def body_of(content: bytes) -> bytes:
     return content.replace(b"\r\n", b"\n").partition(b"\n\n")[2]
 
 
+@pytest.mark.req("R-7.1-every-domain", "R-7.1-servers-own-answer", "R-7.1-unchanged", "R-1.1-nothing-stored")
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_a_message_to_each_domain_is_accepted_by_the_server_itself(
     world: Sim, arrive: Arrive, domain: str
@@ -38,6 +39,7 @@ def test_a_message_to_each_domain_is_accepted_by_the_server_itself(
     assert world.gateway.queue() == []
 
 
+@pytest.mark.req("R-7.1-unchanged")
 def test_every_header_of_the_sender_survives(world: Sim, arrive: Arrive, alice: str) -> None:
     """The hops add trace headers; what the sender wrote stays as it was."""
     message = japanese(STRANGER, [alice])
@@ -47,6 +49,7 @@ def test_every_header_of_the_sender_survives(world: Sim, arrive: Arrive, alice: 
     assert {name: str(read[name]) for name in sent} == {name: str(value) for name, value in sent.items()}
 
 
+@pytest.mark.req("R-7.1-true-client", "R-7.1-scanned")
 @pytest.mark.parametrize(
     ("place", "address"),
     [("internet-host", plan.INTERNET_HOST), ("internet-host-2", plan.SECOND_INTERNET_HOST)],
@@ -67,6 +70,7 @@ def test_the_filter_judges_the_true_sender(
     assert address in results
 
 
+@pytest.mark.req("R-7.1-spf")
 def test_spf_passes_for_the_domains_own_host_only(world: Sim, alice: str) -> None:
     """The same sender passes from example.org's own MTA and fails from elsewhere: the address decides."""
     message = make("postmaster@example.org", [alice])
@@ -76,6 +80,7 @@ def test_spf_passes_for_the_domains_own_host_only(world: Sim, alice: str) -> Non
     assert "spf=pass" in str(read["Authentication-Results"])
 
 
+@pytest.mark.req("R-7.1-spf")
 def test_spf_fails_elsewhere(world: Sim, arrive: Arrive, alice: str) -> None:
     """The negative to the one above."""
     message = make("postmaster@example.org", [alice])
@@ -84,6 +89,7 @@ def test_spf_fails_elsewhere(world: Sim, arrive: Arrive, alice: str) -> None:
     assert "spf=fail" in str(read["Authentication-Results"])
 
 
+@pytest.mark.req("R-6.2-starttls-on-25")
 def test_the_internet_leg_is_encrypted(world: Sim, arrive: Arrive, alice: str) -> None:
     """The gateway offers STARTTLS with TLS 1.2 or better to whoever asks (F16)."""
     outcome = arrive(make(STRANGER, [alice]), [alice])
@@ -91,6 +97,7 @@ def test_the_internet_leg_is_encrypted(world: Sim, arrive: Arrive, alice: str) -
     assert outcome.tls in {"TLSv1.2", "TLSv1.3"}
 
 
+@pytest.mark.req("R-4.1-maildir-below-home")
 def test_mail_lies_in_the_designs_maildir(world: Sim, arrive: Arrive, alice: str) -> None:
     """One file below data/mail/<domain>/<user>/Maildir (design 10.1, F70, F81), on the host's own disk."""
     message = make(STRANGER, [alice])
@@ -103,6 +110,7 @@ def test_mail_lies_in_the_designs_maildir(world: Sim, arrive: Arrive, alice: str
     assert len(found) == 1
 
 
+@pytest.mark.req("R-1.1-nothing-stored")
 def test_the_gateway_keeps_nothing(world: Sim, arrive: Arrive, alice: str) -> None:
     """No file in the gateway's queue holds any part of a message it has just handed on (F11)."""
     message: Message = make(STRANGER, [alice])

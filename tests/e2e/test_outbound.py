@@ -23,6 +23,7 @@ DOMAINS = load_site(ROOT / "site.toml").mail.domains
 FOREIGN = "friend@example.net"
 
 
+@pytest.mark.req("R-7.2-goes-out", "R-5.1-signed")
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_foreign_mail_goes_out_signed_through_sendgrid(world: Sim, submit: Submit, domain: str) -> None:
     """Accepted on 587, handed to SendGrid over TLS as ``apikey``, DKIM-signed for the domain, delivered."""
@@ -43,6 +44,7 @@ def test_foreign_mail_goes_out_signed_through_sendgrid(world: Sim, submit: Submi
     assert not dkim.verify(received.replace(b"Subject:", b"Subject: x", 1), dnsfunc=published)
 
 
+@pytest.mark.req("R-4.2-by-smarthost")
 def test_sendgrid_saw_tls_and_the_api_key(world: Sim, submit: Submit, alice: str) -> None:
     """The session behind a message: from the home line, TLS 1.2 or better, user ``apikey`` (F58 to F61)."""
     before = len(world.sendgrid.sessions())
@@ -55,6 +57,7 @@ def test_sendgrid_saw_tls_and_the_api_key(world: Sim, submit: Submit, alice: str
     assert {s.tls for s in sessions} <= {"TLSv1.2", "TLSv1.3"}
 
 
+@pytest.mark.req("R-4.2-only-smarthost")
 def test_the_receivers_only_peer_was_sendgrid(world: Sim, submit: Submit, alice: str) -> None:
     """The foreign host got the message from SendGrid's address, never from the home line (design 7.2)."""
     message = make(alice, [FOREIGN])
@@ -63,6 +66,7 @@ def test_the_receivers_only_peer_was_sendgrid(world: Sim, submit: Submit, alice:
     assert trace(received)[0].client == plan.SENDGRID
 
 
+@pytest.mark.req("R-4.2-local-stays")
 def test_local_mail_never_leaves_the_server(world: Sim, submit: Submit, alice: str, site: object) -> None:
     """Between the site's own users and domains SendGrid is not asked (F80)."""
     other = f"alice@{DOMAINS[1]}"
@@ -74,6 +78,7 @@ def test_local_mail_never_leaves_the_server(world: Sim, submit: Submit, alice: s
     assert len(world.sendgrid.sessions()) == before
 
 
+@pytest.mark.req("R-4.2-password-checked")
 def test_a_wrong_password_is_refused(world: Sim, alice: str) -> None:
     """535, and the right password of that very user is taken right after."""
     pc = world.vantage("tailnet-pc")
@@ -88,6 +93,7 @@ def test_a_wrong_password_is_refused(world: Sim, alice: str) -> None:
             assert (outcome.phase, outcome.code) == ("auth", 535), outcome
 
 
+@pytest.mark.req("R-4.2-own-address-only")
 def test_a_user_cannot_send_as_another(world: Sim, submit: Submit, alice: str, bob: str) -> None:
     """Logged in as Alice, Bob's address is refused as sender (F50)."""
     outcome = submit(make(bob, [FOREIGN]), [FOREIGN], user=alice, sender=bob)
@@ -95,6 +101,7 @@ def test_a_user_cannot_send_as_another(world: Sim, submit: Submit, alice: str, b
     assert submit(make(bob, [FOREIGN]), [FOREIGN], user=bob).accepted
 
 
+@pytest.mark.req("R-4.2-smarthost-verified", "R-4.2-waiting-mail-goes")
 def test_a_wrong_certificate_at_sendgrid_gets_no_key(world: Sim, submit: Submit, alice: str) -> None:
     """Who answers as SendGrid without its certificate sees neither key nor message (F61)."""
     message = make(alice, [FOREIGN])
@@ -117,6 +124,7 @@ def test_a_wrong_certificate_at_sendgrid_gets_no_key(world: Sim, submit: Submit,
     world.receiver.wait_for_message(FOREIGN, message.marker)
 
 
+@pytest.mark.req("R-0-names-sealed")
 def test_no_host_of_the_world_answers_for_sendgrid_but_the_simulator(world: Sim) -> None:
     """``smtp.sendgrid.net`` is the simulator's address wherever one asks (D9)."""
     name = world.site.sendgrid.smtp_host

@@ -36,6 +36,7 @@ DELL_SIDES = {
 }
 
 
+@pytest.mark.req("R-2.4.2-tailnet-only", "R-1.1-no-port-forwarding", "R-6.3.2-no-25-on-dell")
 @pytest.mark.parametrize(
     ("place", "address"),
     [
@@ -60,6 +61,9 @@ def test_nothing_answers_outside_the_tailnet(world: Sim, place: str, address: st
     assert set(inside.values()) == {Answer.OPEN}
 
 
+@pytest.mark.req(
+    "R-2.5.3-policy-exact", "R-2.4.2-submission-open", "R-2.4.2-no-port-80", "R-6.3.2-no-25-on-dell"
+)
 @pytest.mark.parametrize("place", ["tailnet-pc", "tailnet-phone"])
 def test_members_reach_what_the_policy_gives_them(world: Sim, place: str) -> None:
     """443, 587, 993, 995 are open to members' devices, every other port is not (design 2.5.3, F44)."""
@@ -93,6 +97,7 @@ def careless_container(world: Sim) -> Iterator[int]:
         world.dell.run(["docker", "rm", "-f", "careless"])
 
 
+@pytest.mark.req("R-6.3.2-careless-port")
 def test_a_carelessly_published_port_stays_closed(world: Sim, careless_container: int) -> None:
     """A port published on 0.0.0.0 bypasses firewalld's zones; the server's own table keeps it closed (F42).
 
@@ -114,6 +119,7 @@ def test_a_carelessly_published_port_stays_closed(world: Sim, careless_container
     assert probe(lan, plan.DELL_LAN, careless_container) is not Answer.OPEN
 
 
+@pytest.mark.req("R-6.3.2-own-zone")
 def test_firewalld_runs_as_it_was_configured(world: Sim) -> None:
     """The tailnet's interface is in its own zone, the default zone opens none of our ports (F43)."""
 
@@ -132,6 +138,7 @@ def test_firewalld_runs_as_it_was_configured(world: Sim) -> None:
     assert "ssh" not in ask(f"--zone={default}", "--list-services").split()
 
 
+@pytest.mark.req("R-6.3.1-only-25-inwards")
 def test_the_gateway_answers_on_25_alone(world: Sim) -> None:
     """The task's public address: 25 open, everything else filtered by the security group (design 6.3.1)."""
     ports = (22, 25, 80, 443, 465, 587, 1055, 2525, 9002, 10025, 41641)
@@ -155,6 +162,7 @@ def test_ports_are_published_on_the_tailnet_address_alone(world: Sim) -> None:
     assert published == {(world.state.dell_address, str(port)) for port in PUBLISHED}
 
 
+@pytest.mark.req("R-10.1-units", "R-6.1.2-env-600", "R-2.5.2-kernel-mode")
 def test_the_servers_own_host_sees_its_services(world: Sim) -> None:
     """The Dell is looked at as a live host would be: units enabled and running, through testinfra."""
     import testinfra  # type: ignore[import-untyped]

@@ -2,6 +2,8 @@
 
 import subprocess
 
+import pytest
+
 from fixtures.probe.reach import Answer, probe
 from fixtures.targets.sim import Sim
 from fixtures.world.images import ROOT
@@ -14,6 +16,7 @@ echo "Fargate Public IP: $PUBLIC_IP"
 """  # noqa: E501
 
 
+@pytest.mark.req("R-2.2.3-public-address")
 def test_the_designs_commands_print_the_gateways_address(world: Sim) -> None:
     """The printed address is what the MX host's name resolves to, and 25 answers there from the Internet."""
     world.gateway.healthy()
@@ -34,6 +37,7 @@ def test_the_designs_commands_print_the_gateways_address(world: Sim) -> None:
     assert world.nameserver.lookup(world.site.mail.mx_hostname) == [address]
 
 
+@pytest.mark.req("R-2.2-mx-names-host")
 def test_the_mx_records_name_that_host(world: Sim) -> None:
     """For each domain one MX record, and its target is a name with an address (F05)."""
     for domain in world.site.mail.domains:

@@ -19,6 +19,7 @@ from tests.e2e.conftest import STRANGER, Arrive
 FOREIGN = "somebody@example.net"
 
 
+@pytest.mark.req("R-7.1-unknown-refused", "R-1.1-nothing-stored")
 def test_an_unknown_user_is_refused_in_the_session(world: Sim, arrive: Arrive, alice: str) -> None:
     """550 from the server that knows, at RCPT; the user beside him in the same session gets his copy."""
     unknown = alice.replace("alice", "nobody")
@@ -30,6 +31,7 @@ def test_an_unknown_user_is_refused_in_the_session(world: Sim, arrive: Arrive, a
     assert world.gateway.queue() == []
 
 
+@pytest.mark.req("R-3.2-own-domains-only")
 @pytest.mark.parametrize("forged", [False, True])
 @pytest.mark.parametrize(
     "place", ["internet-host", "internet-host-2", "vpc-neighbour", "lan-host", "tailnet-pc", "tailnet-phone"]
@@ -70,6 +72,7 @@ def test_the_gateway_refuses_without_asking_the_server(
     assert f"<{foreign}>" not in log
 
 
+@pytest.mark.req("R-4.2-inbound-no-relay")
 @pytest.mark.parametrize("forged", [False, True])
 def test_nobody_relays_through_the_servers_inbound_port(world: Sim, alice: str, forged: bool) -> None:
     """The gateway's own container, the only one the ACL lets in, cannot relay through 2525 either (F50)."""
@@ -97,6 +100,7 @@ def test_nobody_relays_through_the_servers_inbound_port(world: Sim, alice: str, 
     assert status == 0, said
 
 
+@pytest.mark.req("R-7.1-virus-refused", "R-7.1-spam-refused")
 @pytest.mark.parametrize("make_bad", [virus, spam])
 def test_virus_and_spam_are_refused_in_the_session(
     world: Sim, arrive: Arrive, alice: str, make_bad: object
@@ -157,6 +161,7 @@ def server_stopped(world: Sim) -> Iterator[Container]:
         world.gateway.recovered()
 
 
+@pytest.mark.req("R-7.1-later-when-down")
 def test_a_stopped_server_means_try_again_later(
     world: Sim, arrive: Arrive, alice: str, server_stopped: Container
 ) -> None:
@@ -166,12 +171,14 @@ def test_a_stopped_server_means_try_again_later(
     assert execute(server_stopped, ["postqueue", "-j"]).check().stdout == ""
 
 
+@pytest.mark.req("R-7.1-later-when-down")
 @pytest.mark.usefixtures("server_paused")
 def test_a_hanging_server_means_try_again_later(world: Sim, arrive: Arrive, alice: str) -> None:
     """4xx within 30 s also when nothing answers at all."""
     _mx_answers_4xx(world, arrive, alice)
 
 
+@pytest.mark.req("R-7.1-retried-once")
 def test_a_deferred_message_arrives_once_when_the_server_is_back(
     world: Sim, alice: str, request: pytest.FixtureRequest
 ) -> None:
@@ -202,6 +209,7 @@ def test_a_deferred_message_arrives_once_when_the_server_is_back(
     assert world.mailbox("imap", alice).count(message.marker) == 1
 
 
+@pytest.mark.req("R-4.2-tls-before-anything", "R-4.2-login-required")
 def test_submission_needs_tls_and_a_login(world: Sim, alice: str) -> None:
     """Before STARTTLS and without AUTH nothing is taken on 587, not even for a local user (F50, F60)."""
     pc = world.vantage("tailnet-pc")

@@ -48,6 +48,7 @@ def _places(world: Sim) -> dict[str, Container]:
     }
 
 
+@pytest.mark.req("R-0-sealed")
 def test_no_place_reaches_what_is_outside_the_world(world: Sim, outside: str, bystander: Container) -> None:
     """No packet of any place comes to a listener on this very machine; a bystander's does."""
     assert _reaches(bystander, outside)
@@ -62,6 +63,7 @@ def test_no_place_reaches_what_is_outside_the_world(world: Sim, outside: str, by
     assert [name for name, success in reached.items() if success] == []
 
 
+@pytest.mark.req("R-0-sealed")
 def test_default_routes_lead_to_simulated_routers_only(world: Sim) -> None:
     """A place's default route is a router of the world, or there is none."""
     seen = set()

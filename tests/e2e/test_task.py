@@ -11,6 +11,7 @@ from fixtures.wait import wait_for
 from tests.e2e.conftest import STRANGER, Arrive
 
 
+@pytest.mark.req("R-3.2-tailnet-only-by-proxy", "R-4.2-hostname", "R-2.3-task-in-vpc")
 def test_the_task_has_no_way_into_the_tailnet_but_the_proxy(world: Sim) -> None:
     """No interface, route or connection to 100.64.0.0/10; through the tunnel the server greets (F06)."""
     inside = world.gateway.container("pause")
@@ -51,6 +52,7 @@ def test_the_task_runs_what_was_registered_last(world: Sim) -> None:
     assert int(revision) == max(int(arn.rpartition(":")[2]) for arn in known)
 
 
+@pytest.mark.req("R-3.2-fargate-rights")
 def test_the_task_has_fargates_capabilities_only(world: Sim) -> None:
     """Postfix and the tunnel run with Docker's default set: nothing added, not privileged (F19)."""
     for name in ("postfix", "tunnel"):
@@ -70,6 +72,7 @@ def _reason_of_the_stop(world: Sim, arn: str) -> str:
     return world.gateway.stopped_reason(arn)
 
 
+@pytest.mark.req("R-3.2-lost-tunnel-replaced", "R-2.2.1-mx-follows-task")
 @pytest.mark.parametrize("container", ["tunnel", "tailscale"])
 def test_a_task_without_its_tunnel_is_replaced(
     world: Sim, arrive: Arrive, alice: str, container: str
@@ -86,6 +89,7 @@ def test_a_task_without_its_tunnel_is_replaced(
     world.mailbox("imap", alice).wait_for(message.marker)
 
 
+@pytest.mark.req("R-8.3.1-unhealthy-replaced")
 def test_a_dead_tunnel_makes_the_task_unhealthy(world: Sim, arrive: Arrive, alice: str) -> None:
     """The port is open but nothing comes through: the health check sees it, ECS replaces it (F17)."""
     old = world.gateway.healthy()
@@ -96,6 +100,7 @@ def test_a_dead_tunnel_makes_the_task_unhealthy(world: Sim, arrive: Arrive, alic
     assert arrive(make(STRANGER, [alice]), [alice]).accepted
 
 
+@pytest.mark.req("R-8.1-stream-per-container")
 def test_the_tasks_log_is_in_cloudwatch(world: Sim, arrive: Arrive, alice: str) -> None:
     """What Postfix logs arrives in the log group, in a stream of its own for each container (design 8.1)."""
     message = make(STRANGER, [alice])

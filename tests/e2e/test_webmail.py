@@ -8,6 +8,9 @@ from fixtures.probe.tls import handshake
 from fixtures.targets.sim import Sim
 
 
+@pytest.mark.req(
+    "R-4.4-login-page", "R-4.3-headers", "R-4.3-secure-cookies", "R-7.3-tailnet-devices", "R-2.5.1-magicdns"
+)
 @pytest.mark.parametrize("place", ["tailnet-pc", "tailnet-phone"])
 def test_a_tailnet_device_gets_the_login_page(world: Sim, place: str) -> None:
     """200, Roundcube's login form, the headers of design 4.3 and a Secure session cookie (F62, F68)."""
@@ -24,6 +27,7 @@ def test_a_tailnet_device_gets_the_login_page(world: Sim, place: str) -> None:
     assert [cookie for cookie in cookies if "secure" not in cookie.lower()] == []
 
 
+@pytest.mark.req("R-6.2-certificate-name")
 def test_the_certificate_is_the_tailnet_names(world: Sim) -> None:
     """Verified against the run's CA for the MagicDNS name, at TLS 1.2 or better (design 6.2)."""
     facts = handshake(world.vantage("tailnet-pc"), world.server, 443, world.ssl_context)
@@ -31,6 +35,7 @@ def test_the_certificate_is_the_tailnet_names(world: Sim) -> None:
     assert facts.version in {"TLSv1.2", "TLSv1.3"}
 
 
+@pytest.mark.req("R-7.3-nobody-else")
 @pytest.mark.parametrize("place", ["lan-host", "internet-host"])
 def test_others_get_no_answer(world: Sim, place: str) -> None:
     """Neither from the LAN nor from the Internet does the port answer, at any of the Dell's addresses."""
@@ -41,6 +46,7 @@ def test_others_get_no_answer(world: Sim, place: str) -> None:
     assert probe(world.vantage("tailnet-pc"), world.state.dell_address, 443) is Answer.OPEN
 
 
+@pytest.mark.req("R-4.4-login")
 def test_a_user_logs_in_and_a_wrong_password_does_not(world: Sim, alice: str) -> None:
     """The login form takes the right password (IMAP behind it verifies its certificate) and no other."""
     import re

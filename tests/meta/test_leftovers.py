@@ -96,6 +96,7 @@ def world_ends_here() -> Iterator[None]:
     subprocess.run(["./mailproof", "down"], cwd=ROOT, check=True, capture_output=True)
 
 
+@pytest.mark.req("R-0-leftovers", "R-0-interrupt-is-no-verdict")
 @pytest.mark.parametrize(
     ("moment", "signal_number"),
     [
@@ -116,6 +117,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, moment: str, signal_n
     assert "VERIFIED" not in run.output
 
 
+@pytest.mark.req("R-0-leftovers")
 def test_what_a_killed_run_leaves_is_taken_down(tmp_path: Path) -> None:
     """After SIGKILL things stand, as nobody could clean up; `down` removes them."""
     before = _there()
@@ -128,6 +130,7 @@ def test_what_a_killed_run_leaves_is_taken_down(tmp_path: Path) -> None:
     assert _added(before) == {}
 
 
+@pytest.mark.req("R-0-site-file-errors")
 def test_a_bad_site_file_starts_nothing(tmp_path: Path) -> None:
     """The message names file, key, value and what is allowed; the status is 2; the engine is untouched."""
     copy = tmp_path / "checkout"

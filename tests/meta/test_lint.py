@@ -7,6 +7,7 @@ import pytest
 from tests import lint
 
 
+@pytest.mark.req("R-0-lint")
 @pytest.mark.parametrize(
     ("line", "what"),
     [

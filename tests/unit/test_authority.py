@@ -29,6 +29,7 @@ def _handshake(tmp_path: Path, issued: Issued, trusted: bytes, name: str) -> str
     return client.version()
 
 
+@pytest.mark.req("R-0-run-authority")
 def test_a_strict_client_accepts_it(tmp_path: Path) -> None:
     """RFC 5280's strict checks pass for a name in the certificate."""
     authority = Authority.create()
@@ -36,6 +37,7 @@ def test_a_strict_client_accepts_it(tmp_path: Path) -> None:
     assert _handshake(tmp_path, issued, authority.certificate_pem, "other.example.org") == "TLSv1.3"
 
 
+@pytest.mark.req("R-0-run-authority")
 @pytest.mark.parametrize(("name", "stranger"), [("www.example.org", False), ("mail.example.org", True)])
 def test_a_wrong_name_or_a_foreign_ca_is_refused(tmp_path: Path, name: str, stranger: bool) -> None:
     """Neither another name nor another authority passes."""
@@ -45,6 +47,7 @@ def test_a_wrong_name_or_a_foreign_ca_is_refused(tmp_path: Path, name: str, stra
         _handshake(tmp_path, authority.issue("mail.example.org"), trusted.certificate_pem, name)
 
 
+@pytest.mark.req("R-0-run-authority-kept")
 def test_saving_and_loading_keeps_it_and_hides_the_key(tmp_path: Path) -> None:
     """The key file is for its owner alone, and what it signs afterwards still chains to the same CA."""
     authority = Authority.create()

@@ -15,11 +15,13 @@ def _folder(base: Path, text: str = "FROM scratch\n") -> Path:
     return base
 
 
+@pytest.mark.req("R-0-images-by-content")
 def test_equal_content_has_one_tag(tmp_path: Path) -> None:
     """Two folders with the same names, modes and bytes give the same tag, whenever they were written."""
     assert Image("a", _folder(tmp_path / "one")).tag == Image("a", _folder(tmp_path / "two")).tag
 
 
+@pytest.mark.req("R-0-images-by-content")
 def test_a_changed_byte_changes_the_tag(tmp_path: Path) -> None:
     """One character in one file is another image."""
     before = Image("a", _folder(tmp_path / "one"))
@@ -27,6 +29,7 @@ def test_a_changed_byte_changes_the_tag(tmp_path: Path) -> None:
     assert before.tag != after.tag
 
 
+@pytest.mark.req("R-0-images-by-content")
 def test_an_executable_bit_changes_the_tag(tmp_path: Path) -> None:
     """A script that lost its mode is another image."""
     before = Image("a", _folder(tmp_path / "one")).tag
@@ -35,6 +38,7 @@ def test_an_executable_bit_changes_the_tag(tmp_path: Path) -> None:
     assert Image("a", folder).tag != before
 
 
+@pytest.mark.req("R-0-images-by-content")
 def test_a_changed_parent_changes_the_child(tmp_path: Path) -> None:
     """A new base reaches everything that stands on it."""
     child = _folder(tmp_path / "child")
@@ -43,6 +47,7 @@ def test_a_changed_parent_changes_the_child(tmp_path: Path) -> None:
     assert old.tag != new.tag
 
 
+@pytest.mark.req("R-1.2-images-built-here")
 @pytest.mark.parametrize("name", sorted(set(catalogue()) - {"debian"}))
 def test_every_image_of_the_world_stands_on_a_given_parent(name: str) -> None:
     """No Dockerfile names an image of its own: what is built on is what this run built."""

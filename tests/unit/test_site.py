@@ -18,6 +18,7 @@ def _written(folder: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.req("R-2.2-four-domains")
 def test_the_repositorys_site_has_the_designs_four_domains() -> None:
     """The four domains of design 2.2, in its order, the first one being the primary."""
     mail = load_site(ROOT / "site.toml").mail
@@ -25,6 +26,7 @@ def test_the_repositorys_site_has_the_designs_four_domains() -> None:
     assert mail.primary == "kuma8088.com"
 
 
+@pytest.mark.req("R-4.4-one-size", "R-2.5.1-server-name")
 def test_limits_and_names_follow_from_the_values() -> None:
     """25 MiB of attachments need 35 MiB on the wire (F66), and the certificate name is host + tailnet."""
     site = load_site(ROOT / "site.toml")
@@ -32,6 +34,7 @@ def test_limits_and_names_follow_from_the_values() -> None:
     assert site.tailnet.server_name == "mailserver.tail8088.ts.net"
 
 
+@pytest.mark.req("R-0-site-file-errors")
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -67,12 +70,14 @@ def test_a_wrong_value_is_one_clear_error(tmp_path: Path, old: str, new: str, to
     assert [part for part in told if part not in message] == []
 
 
+@pytest.mark.req("R-0-site-file-errors")
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     """No site file: the error says so and gives the next step."""
     with pytest.raises(SiteError, match="no such file; copy the one from the repository"):
         load_site(tmp_path / "site.toml")
 
 
+@pytest.mark.req("R-0-site-file-errors")
 @given(cut=st.integers(min_value=0, max_value=len(TEXT.encode()) - 200))
 def test_a_truncated_file_never_loads_and_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, cut: int

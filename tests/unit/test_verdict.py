@@ -6,6 +6,8 @@ import pytest
 
 from fixtures.proof.verdict import Counts, verdict
 
+pytestmark = pytest.mark.req("R-0-verdict-counts")
+
 _JUNIT = """<?xml version="1.0"?><testsuites><testsuite name="pytest">
 <testcase classname="a" name="passes"/>
 <testcase classname="a" name="fails"><failure message="x"/></testcase>

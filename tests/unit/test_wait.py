@@ -22,6 +22,7 @@ class _Clock:
         self.now += seconds
 
 
+@pytest.mark.req("R-0-wait-value")
 def test_returns_the_value_that_satisfied_it() -> None:
     """Not True, but the very value."""
     clock = _Clock()
@@ -32,6 +33,7 @@ def test_returns_the_value_that_satisfied_it() -> None:
     assert found == "ready"
 
 
+@pytest.mark.req("R-0-wait-explains")
 def test_a_time_out_tells_label_bound_and_last_value() -> None:
     """The message holds what a reader needs to go on."""
     clock = _Clock()
@@ -42,6 +44,7 @@ def test_a_time_out_tells_label_bound_and_last_value() -> None:
         )  # fmt: skip
 
 
+@pytest.mark.req("R-0-wait-explains")
 def test_a_time_out_chains_the_last_error() -> None:
     """An expected error counts as "not yet" and is the cause of the time-out."""
     clock = _Clock()
@@ -54,6 +57,7 @@ def test_a_time_out_chains_the_last_error() -> None:
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
 
+@pytest.mark.req("R-0-wait-dead")
 def test_an_unexpected_error_is_not_swallowed() -> None:
     """Only the named errors mean "not yet"."""
 
@@ -64,6 +68,7 @@ def test_an_unexpected_error_is_not_swallowed() -> None:
         wait_for("anything", broken, timeout=timedelta(seconds=1))
 
 
+@pytest.mark.req("R-0-wait-dead")
 def test_a_terminal_state_ends_the_wait_at_once() -> None:
     """A dead wait does not run until its time-out."""
     clock = _Clock()
@@ -76,6 +81,7 @@ def test_a_terminal_state_ends_the_wait_at_once() -> None:
     assert clock.now == 0
 
 
+@pytest.mark.req("R-0-wait-value")
 @given(total=st.floats(0.1, 50), interval=st.floats(0.05, 5))
 def test_never_waits_longer_than_asked(total: float, interval: float) -> None:
     """Whatever the interval, the last attempt starts no later than the time-out."""

@@ -84,6 +84,7 @@ def _status(task: dict[str, Any], container: str) -> str:
     return str(found["lastStatus"])
 
 
+@pytest.mark.req("R-0-fargate-dependencies")
 def test_a_dependent_waits_until_its_dependency_is_healthy(aws: World) -> None:
     """dependsOn HEALTHY holds a container back, and lets it go as soon as the health check passes."""
     needs = [{"containerName": "first", "condition": "HEALTHY"}]
@@ -103,6 +104,7 @@ def test_a_dependent_waits_until_its_dependency_is_healthy(aws: World) -> None:
     assert (_status(task, "second"), task["healthStatus"]) == ("RUNNING", "HEALTHY")
 
 
+@pytest.mark.req("R-0-fargate-security-group")
 def test_the_security_group_decides_which_port_answers(aws: World) -> None:
     """Port 25 is open and 26 filtered while both are served; a rule added in EC2 counts, also one revoked."""
     aws.service("open", [aws.container("mx", LISTEN)])
@@ -120,6 +122,7 @@ def test_the_security_group_decides_which_port_answers(aws: World) -> None:
     assert aws.connects(address, 25)
 
 
+@pytest.mark.req("R-0-fargate-answers")
 def test_the_attachment_leads_to_the_public_address(aws: World) -> None:
     """ListTasks, DescribeTasks, DescribeNetworkInterfaces: the way of design 2.2.3 ends at a pool address."""
     aws.service("bare", [aws.container("mx", "exec sleep 600")])
@@ -139,6 +142,7 @@ def test_the_attachment_leads_to_the_public_address(aws: World) -> None:
     assert f"ip-{interface['PrivateIpAddress'].replace('.', '-')}.{REGION}.compute.internal" in hosts
 
 
+@pytest.mark.req("R-0-fargate-rights")
 def test_a_container_gets_the_default_capabilities_and_no_more(aws: World) -> None:
     """Inside a task nothing of the network can be changed, although its namespace has rules (F19)."""
     aws.service("caps", [aws.container("mx", "exec sleep 600")])
@@ -148,6 +152,7 @@ def test_a_container_gets_the_default_capabilities_and_no_more(aws: World) -> No
     assert execute(container, ["nft", "flush", "ruleset"]).status != 0
 
 
+@pytest.mark.req("R-0-fargate-health", "R-0-fargate-scheduler")
 def test_an_unhealthy_task_is_replaced_and_goes_last(aws: World) -> None:
     """The replacement is healthy before the unhealthy task is stopped, and ECS says why it was."""
     aws.service("sick", [aws.container("mx", WELL, healthCheck=CHECK)])
@@ -160,6 +165,7 @@ def test_an_unhealthy_task_is_replaced_and_goes_last(aws: World) -> None:
     assert second["createdAt"] < gone["stoppingAt"]
 
 
+@pytest.mark.req("R-0-fargate-essential")
 def test_the_end_of_an_essential_container_ends_the_task(aws: World) -> None:
     """A program that exits takes the task with it, and the service starts another."""
     aws.service(
@@ -189,6 +195,7 @@ def _secret(aws: World, name: str) -> str:
     return str(made["ARN"])
 
 
+@pytest.mark.req("R-0-fargate-secrets")
 def test_the_execution_role_fetches_the_secret(aws: World) -> None:
     """The value arrives as a variable and stands in no command line."""
     secrets = [{"name": "TS_AUTHKEY", "valueFrom": _secret(aws, "key-for-granted")}]
@@ -198,6 +205,7 @@ def test_the_execution_role_fetches_the_secret(aws: World) -> None:
     assert "tskey-example" not in json.dumps([container.top(), aws.log_file.read_text()])
 
 
+@pytest.mark.req("R-0-fargate-secrets")
 def test_a_role_without_permission_keeps_the_task_from_starting(aws: World) -> None:
     """No container ever runs, and the reason is the agent's own sentence."""
     arn = _secret(aws, "key-for-denied")
@@ -213,6 +221,7 @@ def test_a_role_without_permission_keeps_the_task_from_starting(aws: World) -> N
     assert "startedAt" not in gone
 
 
+@pytest.mark.req("R-0-fargate-scheduler")
 def test_a_new_revision_replaces_the_old_without_a_gap(aws: World) -> None:
     """With 100/200 the old task stops only when the new one is healthy."""
     aws.service("rolled", [aws.container("mx", WELL, healthCheck=CHECK)])
@@ -226,6 +235,7 @@ def test_a_new_revision_replaces_the_old_without_a_gap(aws: World) -> None:
     assert execute(aws.inside(second, "mx"), ["printenv", "ROUND"]).check().stdout == "two\n"
 
 
+@pytest.mark.req("R-0-fargate-stop")
 def test_desired_count_zero_leaves_nothing(aws: World) -> None:
     """Containers, interface, public address and its translation are gone; the end was asked with SIGTERM."""
     trap = "trap 'echo bye; exit 7' TERM; sleep 600 & wait"
@@ -249,6 +259,7 @@ def test_desired_count_zero_leaves_nothing(aws: World) -> None:
     assert (service["runningCount"], service["pendingCount"]) == (0, 0)
 
 
+@pytest.mark.req("R-0-fargate-stop")
 def test_stop_task_is_obeyed(aws: World) -> None:
     """A task whose stop was asked through ECS ends with the given reason, and is replaced."""
     aws.service("asked", [aws.container("mx", "exec sleep 600")])
@@ -263,6 +274,7 @@ def test_stop_task_is_obeyed(aws: World) -> None:
     assert aws.task("asked", lambda t: _running(t) and t["taskArn"] != first["taskArn"])
 
 
+@pytest.mark.req("R-0-fargate-logs")
 def test_output_reaches_cloudwatch_logs(aws: World) -> None:
     """Every line arrives in the stream prefix/container/task-id, in order."""
     options = {"awslogs-group": "/ecs/test", "awslogs-region": REGION, "awslogs-stream-prefix": "mx"}
@@ -280,6 +292,7 @@ def test_output_reaches_cloudwatch_logs(aws: World) -> None:
     assert [event["message"] for event in events] == [str(n) for n in range(1, 501)]
 
 
+@pytest.mark.req("R-0-fargate-circuit-breaker")
 def test_a_deployment_that_never_starts_is_given_up(aws: World) -> None:
     """With the circuit breaker on, three tasks that cannot start end the deployment, and no fourth comes."""
     absent = aws.container("mx", "exec sleep 600") | {"image": "mailproof/absent:1"}

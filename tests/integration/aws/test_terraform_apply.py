@@ -43,6 +43,7 @@ def task_definition(deployed: Deployed) -> dict[str, Any]:
     return dict(deployed.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"])
 
 
+@pytest.mark.req("R-10.2-plan-empty", "R-6.1.1-values-outside")
 def test_a_second_plan_is_empty_and_a_value_stays_out_of_the_state(deployed: Deployed) -> None:
     """After apply, and after the owner has put the secret in, there is nothing left to change."""
     secrets = deployed.client("secretsmanager")
@@ -57,6 +58,7 @@ def test_a_second_plan_is_empty_and_a_value_stays_out_of_the_state(deployed: Dep
     assert SECRET not in state
 
 
+@pytest.mark.req("R-3.1-names", "R-6.1.1-sendgrid-secret")
 def test_outputs_name_what_exists(deployed: Deployed) -> None:
     """Names of the design, full secret ARNs, and no address without the load balancer."""
     outputs = deployed.outputs
@@ -67,6 +69,7 @@ def test_outputs_name_what_exists(deployed: Deployed) -> None:
     assert re.search(r"secret:mailserver/sendgrid/api-key-\w{6}$", outputs["sendgrid_secret_arn"])
 
 
+@pytest.mark.req("R-2.2.1-dynamic-is-single")
 def test_dynamic_address_has_no_balancer_and_does_not_scale(deployed: Deployed) -> None:
     """``dynamic``: no load balancer, Elastic IP or auto scaling beside the one service (F15)."""
     assert service(deployed)["loadBalancers"] == []
@@ -76,6 +79,7 @@ def test_dynamic_address_has_no_balancer_and_does_not_scale(deployed: Deployed) 
     assert scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"] == []
 
 
+@pytest.mark.req("R-6.3.1-only-25-inwards", "R-6.3.1-all-outwards")
 def test_exactly_one_rule_inwards(deployed: Deployed) -> None:
     """The security group of the service admits TCP 25 and nothing else (F30)."""
     groups = service(deployed)["networkConfiguration"]["awsvpcConfiguration"]["securityGroups"]
@@ -87,6 +91,7 @@ def test_exactly_one_rule_inwards(deployed: Deployed) -> None:
     assert [item["IpProtocol"] for item in group["IpPermissionsEgress"]] == ["-1"]
 
 
+@pytest.mark.req("R-2.1-two-zones")
 def test_service_spans_both_zones(deployed: Deployed) -> None:
     """Two subnets in two zones with a way to the Internet (F32, design 2.1)."""
     network = service(deployed)["networkConfiguration"]["awsvpcConfiguration"]
@@ -105,6 +110,7 @@ def test_service_spans_both_zones(deployed: Deployed) -> None:
         assert gateways["0.0.0.0/0"].startswith("igw-")
 
 
+@pytest.mark.req("R-3.3-rolling")
 def test_service_rolls_without_a_gap(deployed: Deployed) -> None:
     """ECS's rolling update with a circuit breaker, on a numbered revision (F22, F23)."""
     found = service(deployed)
@@ -116,6 +122,9 @@ def test_service_rolls_without_a_gap(deployed: Deployed) -> None:
     assert found["desiredCount"] == 1
 
 
+@pytest.mark.req(
+    "R-3.2-fargate-form", "R-1.2-no-floating-tag", "R-3.2-secret-not-environment", "R-3.2-secret-full-arn"
+)
 def test_registered_task_definition(deployed: Deployed) -> None:
     """Fargate's form, fixed images, a secret by full ARN, no name both secret and environment (F21, F27)."""
     task = task_definition(deployed)
@@ -131,6 +140,7 @@ def test_registered_task_definition(deployed: Deployed) -> None:
         )
 
 
+@pytest.mark.req("R-3.4-execution-role", "R-3.4-task-role-empty", "R-6.1.1-key-by-role-alone")
 def test_roles(deployed: Deployed) -> None:
     """The execution role does what ECS needs and no more; the task role can do nothing (F25, F26)."""
     task = task_definition(deployed)
@@ -155,6 +165,7 @@ def test_roles(deployed: Deployed) -> None:
     assert role_policies(deployed.account, "mailserver-fargate-task-role") == []
 
 
+@pytest.mark.req("R-8.1-log-group")
 def test_log_group(deployed: Deployed) -> None:
     """Kept for as long as the site says, under AWS's own key (F39)."""
     [group] = deployed.client("logs").describe_log_groups(logGroupNamePrefix="/ecs/")["logGroups"]
@@ -162,6 +173,7 @@ def test_log_group(deployed: Deployed) -> None:
     assert "kmsKeyId" not in group
 
 
+@pytest.mark.req("R-8.2-liveness-alarm", "R-8.2-load-alarms")
 def test_alarms_watch_metrics_that_exist(deployed: Deployed) -> None:
     """Metrics of ECS's own lists; a service that is gone is an alarm, not a gap in the data (F36, F37)."""
     alarms = {
@@ -181,6 +193,7 @@ def test_alarms_watch_metrics_that_exist(deployed: Deployed) -> None:
         }
 
 
+@pytest.mark.req("R-8.4-topic")
 def test_alerts_reach_the_administrator(deployed: Deployed) -> None:
     """The topic has the site's administrator as its subscriber and lets alarms and events publish."""
     sns = deployed.client("sns")
@@ -192,6 +205,7 @@ def test_alerts_reach_the_administrator(deployed: Deployed) -> None:
     assert set(statement["Principal"]["Service"]) == {"events.amazonaws.com", "cloudwatch.amazonaws.com"}
 
 
+@pytest.mark.req("R-8.2-crash-event")
 @pytest.mark.parametrize(
     ("detail", "alerts"),
     [

@@ -87,6 +87,7 @@ def network_interface(account: AwsAccount) -> tuple[str, str]:
     return interface, address["PublicIp"]
 
 
+@pytest.mark.req("R-2.2.3-public-address")
 def test_design_commands_print_the_public_address(account: AwsAccount) -> None:
     """The script of design 2.2.3 finds the address that the task's interface really has."""
     interface, address = network_interface(account)
@@ -101,6 +102,7 @@ def test_design_commands_print_the_public_address(account: AwsAccount) -> None:
     assert address.startswith(AWS_POOL.rsplit(".", 2)[0] + ".")
 
 
+@pytest.mark.req("R-0-fargate-answers")
 def test_listing_filters_by_service_and_status(account: AwsAccount) -> None:
     """Only running tasks of the service are listed, stopped ones on demand, as ECS does."""
     ecs = account.client("ecs")
@@ -119,6 +121,7 @@ def test_listing_filters_by_service_and_status(account: AwsAccount) -> None:
     assert [failure["reason"] for failure in answer["failures"]] == ["MISSING"]
 
 
+@pytest.mark.req("R-0-fargate-answers")
 def test_a_stop_that_was_asked_for_sticks(account: AwsAccount) -> None:
     """StopTask changes the desired status, and a later report of the running task does not take it back."""
     ecs = account.client("ecs")
@@ -133,6 +136,7 @@ def test_a_stop_that_was_asked_for_sticks(account: AwsAccount) -> None:
         ecs.stop_task(cluster=CLUSTER, task="unknown")
 
 
+@pytest.mark.req("R-0-fargate-answers")
 def test_counts_are_what_was_reported(account: AwsAccount) -> None:
     """A service imagines no running tasks: neither at first nor when it is scaled."""
     ecs = account.client("ecs")
@@ -154,6 +158,7 @@ def test_counts_are_what_was_reported(account: AwsAccount) -> None:
     ecs.update_service(cluster=CLUSTER, service=SERVICE, desiredCount=1)
 
 
+@pytest.mark.req("R-0-fargate-answers")
 def test_nonsense_reports_are_refused(account: AwsAccount) -> None:
     """A report without the keys of a task, of another cluster, or for an unknown service is an error."""
     assert report(account, f"tasks/{CLUSTER}", {"taskArn": TASK}).status_code == 400

@@ -27,6 +27,7 @@ def terraform(account: AwsAccount, tmp_path_factory: pytest.TempPathFactory) -> 
     return prepared
 
 
+@pytest.mark.req("R-2.2.2-eip-balancer", "R-3.3-scaling-bounds")
 def test_fixed_address_needs_a_load_balancer(terraform: Terraform) -> None:
     """``eip``: an Elastic IP a zone on a load balancer that keeps the client's address (F01, F02, F15)."""
     terraform.set_variables(variables(ingress="eip", max_tasks=3))
@@ -55,6 +56,7 @@ BAD: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.req("R-10.2-variables-validated")
 def test_bad_values_are_refused_with_what_is_allowed(terraform: Terraform) -> None:
     """Terraform stops at the variables, before any change, and says of each what would be allowed."""
     terraform.set_variables(variables(**{name: value for name, (value, _) in BAD.items()}))
@@ -64,6 +66,7 @@ def test_bad_values_are_refused_with_what_is_allowed(terraform: Terraform) -> No
     assert [message for _, message in BAD.values() if message not in said] == []
 
 
+@pytest.mark.req("R-2.1-right-account")
 def test_wrong_account_is_refused(terraform: Terraform) -> None:
     """Credentials of another account than the site's stop the plan."""
     terraform.set_variables(variables(account_id="111111111111"))
@@ -71,6 +74,7 @@ def test_wrong_account_is_refused(terraform: Terraform) -> None:
         terraform.planned()
 
 
+@pytest.mark.req("R-10.2-valid")
 def test_configuration_is_formatted_and_valid(terraform: Terraform, tmp_path: Path) -> None:
     """The deployable folder itself passes Terraform's own validation, without any override."""
     shutil.copytree(INFRA, tmp_path / "infra", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))

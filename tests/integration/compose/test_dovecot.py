@@ -12,6 +12,7 @@ from fixtures.engine.execute import execute
 from tests.integration.compose.core import ALICE, PASSWORDS, Core, letter
 
 
+@pytest.mark.req("R-4.1-logins")
 def test_imap_login(core: Core) -> None:
     """The right password opens the mailbox, a wrong one does not (design 4.1)."""
     with core.imap() as imap:
@@ -20,6 +21,7 @@ def test_imap_login(core: Core) -> None:
         assert imap.login(ALICE, PASSWORDS[ALICE])[0] == "OK"
 
 
+@pytest.mark.req("R-4.1-logins")
 def test_pop3_login(core: Core) -> None:
     """The same on POP3."""
     refused = core.pop3()
@@ -31,12 +33,14 @@ def test_pop3_login(core: Core) -> None:
     assert pop3.pass_(PASSWORDS[ALICE]).startswith(b"+OK")
 
 
+@pytest.mark.req("R-4.1-case-insensitive")
 def test_an_address_in_capitals_is_the_same_user(core: Core) -> None:
     """However a phone spells the address, it is one mailbox."""
     with core.imap() as imap:
         assert imap.login(ALICE.upper(), PASSWORDS[ALICE])[0] == "OK"
 
 
+@pytest.mark.req("R-4.1-no-plain-text")
 @pytest.mark.parametrize("port", [143, 110, 4190])
 def test_nothing_listens_in_clear_text(core: Core, port: int) -> None:
     """Plain IMAP and POP3 are off; the encrypted port answers as the control."""
@@ -46,6 +50,7 @@ def test_nothing_listens_in_clear_text(core: Core, port: int) -> None:
         assert b"OK" in imap.welcome
 
 
+@pytest.mark.req("R-6.2-imaps-suites")
 def test_only_modern_suites(core: Core) -> None:
     """TLS 1.1 and suites without forward secrecy are refused, ECDHE with AEAD is taken (F73)."""
     old = core.tls
@@ -58,6 +63,7 @@ def test_only_modern_suites(core: Core) -> None:
         core.handshake("dovecot", 993, old)
 
 
+@pytest.mark.req("R-4.1-special-folders")
 def test_folders_are_there_from_the_start(core: Core) -> None:
     """Every client finds the same special folders, subscribed (RFC 6154)."""
     with core.imap(ALICE) as imap:
@@ -78,6 +84,7 @@ def _deliver(core: Core, recipient: str, subject: str, marked: str = "") -> tupl
         return lmtp.data(message.as_bytes()) if answer[0] == 250 else answer
 
 
+@pytest.mark.req("R-4.1-lmtp-knows-users")
 def test_lmtp_knows_the_users(core: Core) -> None:
     """A user's mail is taken and stored, an unknown one's refused (F71)."""
     assert _deliver(core, ALICE, "lmtp known")[0] == 250
@@ -85,12 +92,14 @@ def test_lmtp_knows_the_users(core: Core) -> None:
     assert _deliver(core, "nobody@example.org", "lmtp unknown")[0] == 550
 
 
+@pytest.mark.req("R-4.1-detail-address")
 def test_an_address_with_a_detail_is_the_users(core: Core) -> None:
     """alice+shop@ reaches alice (RFC 5233)."""
     assert _deliver(core, ALICE.replace("@", "+shop@"), "lmtp detail")[0] == 250
     assert len(core.found(ALICE, "lmtp detail")) == 1
 
 
+@pytest.mark.req("R-4.1-marked-to-junk")
 def test_marked_mail_goes_to_junk(core: Core) -> None:
     """What Rspamd marks is kept apart from the inbox, what it does not mark is not."""
     _deliver(core, ALICE, "marked yes", "Yes")
@@ -99,6 +108,7 @@ def test_marked_mail_goes_to_junk(core: Core) -> None:
     assert [len(core.found(ALICE, "marked no", folder)) for folder in ("INBOX", "Junk")] == [1, 0]
 
 
+@pytest.mark.req("R-4.1-maildir-below-home", "R-4.1-mail-is-vmails")
 def test_mail_lies_below_the_home_folder(core: Core) -> None:
     """Maildir inside the home, not the home itself (F70); the files are vmail's alone."""
     _deliver(core, ALICE, "where it lies")
@@ -110,6 +120,7 @@ def test_mail_lies_below_the_home_folder(core: Core) -> None:
     assert owner.split() == ["5000", "700"]
 
 
+@pytest.mark.req("R-8.3.2-dovecot")
 def test_health_goes_red_without_the_server(core: Core) -> None:
     """The check passes while Dovecot runs and fails while its listeners do not answer (F69)."""
     check = ["/usr/local/bin/healthcheck"]

@@ -31,6 +31,7 @@ def _refusal(smtp: smtplib.SMTP, recipient: str) -> tuple[int, bytes]:
     return smtp.rcpt(recipient)
 
 
+@pytest.mark.req("R-7.1-later-when-down", "R-1.1-nothing-stored", "R-8.3.1-tunnel-checked")
 def test_without_the_server_the_sender_is_told_to_come_again(gateway: Gateway) -> None:
     """Nothing behind the gateway: 4xx within seconds, and nothing is stored (F11)."""
     started = time.monotonic()
@@ -42,6 +43,7 @@ def test_without_the_server_the_sender_is_told_to_come_again(gateway: Gateway) -
     assert not gateway.healthy()
 
 
+@pytest.mark.req("R-7.1-later-when-down")
 def test_a_silent_server_means_4xx_within_30_seconds(gateway: Gateway) -> None:
     """A server that accepts connections and says nothing does not hold the sender for long (F11)."""
     gateway.double("--hang")
@@ -54,6 +56,7 @@ def test_a_silent_server_means_4xx_within_30_seconds(gateway: Gateway) -> None:
     assert 5 < took < 30
 
 
+@pytest.mark.req("R-7.1-servers-own-answer", "R-1.1-nothing-stored", "R-6.2-plain-on-25")
 def test_mail_gets_the_servers_own_answer(gateway: Gateway, server: Container) -> None:
     """250 is the server's 250 with the server's queue id; the gateway's queue stays empty (D1)."""
     with gateway.dial() as smtp:
@@ -66,6 +69,7 @@ def test_mail_gets_the_servers_own_answer(gateway: Gateway, server: Container) -
     assert gateway.healthy()
 
 
+@pytest.mark.req("R-7.1-true-client")
 def test_the_server_learns_who_the_client_is(gateway: Gateway, server: Container) -> None:
     """XFORWARD and the Received line carry the sender's true address (D5, F57)."""
     with gateway.dial() as smtp:
@@ -76,6 +80,7 @@ def test_the_server_learns_who_the_client_is(gateway: Gateway, server: Container
     assert re.search(rf"Received: from client\.example\.net .*\[{gateway.client_address}\]\)", message)
 
 
+@pytest.mark.req("R-7.1-unknown-refused")
 def test_an_unknown_user_is_refused_in_the_session(gateway: Gateway, server: Container) -> None:
     """The server's 550 at RCPT reaches the sender; a known one on the same session is taken (F13)."""
     with gateway.dial() as smtp:
@@ -84,6 +89,7 @@ def test_an_unknown_user_is_refused_in_the_session(gateway: Gateway, server: Con
     assert code == 550
 
 
+@pytest.mark.req("R-3.2-own-domains-only")
 @pytest.mark.parametrize("recipient", ["x@example.net", f"x%example.net@{DOMAIN}x", f"x@sub.{DOMAIN}"])
 def test_mail_for_others_is_refused(gateway: Gateway, server: Container, recipient: str) -> None:
     """Only the site's own domains pass (F14), in whatever notation; the server is not bothered."""
@@ -94,6 +100,7 @@ def test_mail_for_others_is_refused(gateway: Gateway, server: Container, recipie
     assert not any("example.net>" in line for line in commands(server) if line.startswith("RCPT"))
 
 
+@pytest.mark.req("R-4.4-size-at-gateway")
 def test_too_large_is_refused_before_it_is_sent(gateway: Gateway, server: Container) -> None:
     """The announced limit is the server's (F66): one byte more is refused at MAIL, the limit is not."""
     with gateway.dial() as smtp:
@@ -103,6 +110,7 @@ def test_too_large_is_refused_before_it_is_sent(gateway: Gateway, server: Contai
         assert smtp.mail(SENDER, [f"SIZE={LIMIT}"])[0] == 250
 
 
+@pytest.mark.req("R-6.2-starttls-on-25", "R-3.2-no-logins-on-25")
 def test_the_internet_leg_is_encrypted_with_whoever_can(gateway: Gateway, server: Container) -> None:
     """STARTTLS with TLS 1.2 or later (F16); no logins are offered, before or after."""
     context = ssl.create_default_context()
@@ -121,6 +129,7 @@ def test_the_internet_leg_is_encrypted_with_whoever_can(gateway: Gateway, server
         assert _refusal(smtp, f"alice@{DOMAIN}")[0] == 250
 
 
+@pytest.mark.req("R-6.2-no-old-tls-on-25")
 def test_old_tls_is_refused(gateway: Gateway) -> None:
     """A client that knows nothing newer than TLS 1.1 gets no encrypted session."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -134,6 +143,7 @@ def test_old_tls_is_refused(gateway: Gateway) -> None:
             smtp.starttls(context=context)
 
 
+@pytest.mark.req("R-8.3.1-tunnel-checked")
 def test_health_follows_the_server_behind(gateway: Gateway) -> None:
     """The health check is green with the server, red as soon as it is gone (F17)."""
     gateway.double()

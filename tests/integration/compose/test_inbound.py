@@ -30,6 +30,7 @@ def _attached(subject: str) -> bytes:
     return message.as_bytes()
 
 
+@pytest.mark.req("R-7.1-scanned")
 def test_clean_mail_is_delivered_once_with_what_was_found(core: Core) -> None:
     """250 with a queue id, one copy in the mailbox, with Rspamd's findings in it (F53)."""
     code, text = _send(core, "clean mail")
@@ -39,18 +40,21 @@ def test_clean_mail_is_delivered_once_with_what_was_found(core: Core) -> None:
     assert b"Authentication-Results: mail.example.org" in message
 
 
+@pytest.mark.req("R-4.2-inbound-no-relay")
 def test_foreign_domains_are_refused(core: Core) -> None:
     """This port relays nothing; own domains are the control (F14)."""
     assert _send(core, "relay", recipient="x@example.net")[0] == 554
     assert _send(core, "no relay")[0] == 250
 
 
+@pytest.mark.req("R-7.1-unknown-refused", "R-7.1-no-bounce")
 def test_an_unknown_user_is_refused_in_the_session(core: Core) -> None:
     """550 at RCPT, and no bounce is made (F13)."""
     assert _send(core, "unknown", recipient="nobody@example.org")[0] == 550
     assert "MAILER-DAEMON" not in core.run("postfix", "postqueue", "-p").stdout
 
 
+@pytest.mark.req("R-4.2-inbound-no-logins")
 def test_no_logins_here(core: Core) -> None:
     """Passwords have no business on this port."""
     with core.inbound() as smtp:
@@ -58,6 +62,7 @@ def test_no_logins_here(core: Core) -> None:
         assert not smtp.has_extn("auth")
 
 
+@pytest.mark.req("R-4.2-2525-tailnet-only")
 def test_only_the_tailnet_is_served(core: Core) -> None:
     """A host that is not in the tailnet's range is refused, with its own address in the log (F51)."""
     with core.outside() as address, smtplib.SMTP(address, 2525, timeout=20) as smtp:
@@ -66,6 +71,7 @@ def test_only_the_tailnet_is_served(core: Core) -> None:
         assert smtp.rcpt(ALICE)[0] == 554
 
 
+@pytest.mark.req("R-7.1-users-at-once")
 def test_a_new_user_counts_at_once_and_a_removed_one_no_more(core: Core) -> None:
     """The users' file decides within seconds, without a restart."""
     assert _send(core, "carol early", recipient="carol@example.org")[0] == 550
@@ -79,6 +85,7 @@ def test_a_new_user_counts_at_once_and_a_removed_one_no_more(core: Core) -> None
     core.wait_for_recipient("carol@example.org", 550)
 
 
+@pytest.mark.req("R-7.1-virus-refused")
 def test_a_virus_is_refused(core: Core) -> None:
     """In the text and as an attachment, in the session (F53, F56); nothing arrives."""
     assert _send(core, "virus inline", eicar())[0] == 554
@@ -88,6 +95,7 @@ def test_a_virus_is_refused(core: Core) -> None:
     assert core.found(ALICE, "virus") == []
 
 
+@pytest.mark.req("R-7.1-submitted-virus")
 def test_a_user_with_a_virus_is_refused_too(core: Core) -> None:
     """Being logged in exempts from spam scores, not from the virus scan."""
     with core.submission(ALICE) as smtp, pytest.raises(smtplib.SMTPDataError) as refused:
@@ -96,12 +104,14 @@ def test_a_user_with_a_virus_is_refused_too(core: Core) -> None:
     assert b"virus" in refused.value.smtp_error
 
 
+@pytest.mark.req("R-7.1-spam-refused")
 def test_spam_is_refused(core: Core) -> None:
     """The spam test string is refused in the session (F53)."""
     assert _send(core, "spam", gtube())[0] == 554
     assert core.found(ALICE, "spam") == []
 
 
+@pytest.mark.req("R-7.1-filter-down")
 @pytest.mark.parametrize("service", ["clamav", "rspamd"])
 def test_without_a_filter_the_sender_comes_again(core: Core, service: str) -> None:
     """A stopped scanner or filter means 4xx, and nothing is delivered (F56)."""
@@ -112,6 +122,7 @@ def test_without_a_filter_the_sender_comes_again(core: Core, service: str) -> No
     assert _send(core, f"with {service}", recipient=BOB)[0] == 250
 
 
+@pytest.mark.req("R-7.1-mailboxes-down")
 def test_without_mailboxes_nothing_is_lost(core: Core) -> None:
     """Dovecot stopped: 4xx for whom it would have to be asked about, and what was accepted arrives later."""
     core.wait_for_recipient(BOB, 250)
@@ -127,6 +138,7 @@ def test_without_mailboxes_nothing_is_lost(core: Core) -> None:
     assert core.found(DORA, "not accepted") == []
 
 
+@pytest.mark.req("R-7.1-true-client")
 def test_the_true_sender_is_judged(core: Core) -> None:
     """Through the gateway, Rspamd judges the Internet address, not the gateway's (F57)."""
     gateway = Gateway.start(core.bench, "gateway-of-core")
@@ -151,6 +163,7 @@ def test_the_true_sender_is_judged(core: Core) -> None:
         gateway.stop()
 
 
+@pytest.mark.req("R-1.2.2-learning-kept")
 def test_learning_is_remembered(core: Core) -> None:
     """What Rspamd is taught lies in Redis and survives its restart (F55)."""
 
@@ -164,6 +177,7 @@ def test_learning_is_remembered(core: Core) -> None:
     assert learned() == "1"
 
 
+@pytest.mark.req("R-8.3.2-rspamd")
 def test_health_goes_red_with_redis(core: Core) -> None:
     """Rspamd without its memory is not healthy; with it, it is (F69)."""
     with core.stopped("redis"):

@@ -10,6 +10,7 @@ from tests.integration.compose.core import ALICE, BOB, Core, letter
 from tests.integration.compose.parts import LIMIT, events
 
 
+@pytest.mark.req("R-4.2-tls-before-anything")
 def test_nothing_before_tls(core: Core) -> None:
     """Without STARTTLS there is no login on offer and no mail taken (F60)."""
     with core.submission(encrypted=False) as smtp:
@@ -18,6 +19,7 @@ def test_nothing_before_tls(core: Core) -> None:
         assert smtp.mail(ALICE)[0] == 530
 
 
+@pytest.mark.req("R-4.2-login-required")
 def test_nothing_before_a_login(core: Core) -> None:
     """With TLS but without a login, mail is refused: nobody is trusted for where he sits (F50)."""
     with core.submission() as smtp:
@@ -25,6 +27,7 @@ def test_nothing_before_a_login(core: Core) -> None:
         assert smtp.mail(ALICE)[0] == 530
 
 
+@pytest.mark.req("R-4.2-password-checked")
 def test_a_wrong_password(core: Core) -> None:
     """A wrong password is refused, the right one taken (F60)."""
     with core.submission() as smtp, pytest.raises(smtplib.SMTPAuthenticationError) as refused:
@@ -34,6 +37,7 @@ def test_a_wrong_password(core: Core) -> None:
         assert smtp.mail(ALICE)[0] == 250
 
 
+@pytest.mark.req("R-4.2-own-address-only")
 @pytest.mark.parametrize("sender", [BOB, "", "x@example.net", ALICE.replace("@", "+shop@")])
 def test_only_ones_own_address(core: Core, sender: str) -> None:
     """Alice sends as alice, as nobody else (F50)."""
@@ -42,6 +46,7 @@ def test_only_ones_own_address(core: Core, sender: str) -> None:
         assert smtp.mail(ALICE)[0] == 250
 
 
+@pytest.mark.req("R-4.2-local-stays")
 def test_mail_between_users_stays_here(core: Core) -> None:
     """Alice to bob is delivered without the smarthost hearing of it (F80)."""
     before = len(events(core.services["smarthost"]))
@@ -51,6 +56,7 @@ def test_mail_between_users_stays_here(core: Core) -> None:
     assert len(events(core.services["smarthost"])) == before
 
 
+@pytest.mark.req("R-4.2-unknown-colleague")
 def test_an_unknown_colleague_is_refused_at_once(core: Core) -> None:
     """A mistyped address of an own domain is refused in the session; a known one is taken."""
     with core.submission(ALICE) as smtp:
@@ -59,6 +65,7 @@ def test_an_unknown_colleague_is_refused_at_once(core: Core) -> None:
         assert smtp.rcpt(BOB)[0] == 250
 
 
+@pytest.mark.req("R-4.2-by-smarthost", "R-4.2-sender-unchanged")
 def test_mail_to_others_goes_by_the_smarthost(core: Core) -> None:
     """TLS, then the API key, then the message with the user as envelope sender (F59, F61)."""
     with core.submission(ALICE) as smtp:
@@ -75,6 +82,7 @@ def test_mail_to_others_goes_by_the_smarthost(core: Core) -> None:
     assert any(event.get("line", "").startswith(f"MAIL FROM:<{ALICE}>") for event in seen)
 
 
+@pytest.mark.req("R-4.2-smarthost-verified")
 def test_the_key_goes_to_nobody_else(core: Core) -> None:
     """A smarthost with another's certificate gets no login and no mail; the mail waits (F61)."""
     core.smarthost("impostor.example.net")
@@ -94,6 +102,7 @@ def test_the_key_goes_to_nobody_else(core: Core) -> None:
         core.run("postfix", "postsuper", "-d", "ALL")
 
 
+@pytest.mark.req("R-4.2-size-at-submission")
 def test_too_large_is_refused(core: Core) -> None:
     """The limit is the gateway's (F66)."""
     with core.submission(ALICE) as smtp:
@@ -101,6 +110,7 @@ def test_too_large_is_refused(core: Core) -> None:
         assert smtp.mail(ALICE, [f"SIZE={LIMIT + 1}"])[0] == 552
 
 
+@pytest.mark.req("R-4.2-key-roots-alone", "R-6.1.2-secrets-as-files")
 def test_the_api_key_is_roots_alone(core: Core) -> None:
     """The rendered credentials are readable for root and stand in no process's environment (F58)."""
     assert core.run("postfix", "stat", "-c", "%U %a", "/etc/postfix/sasl_passwd").stdout.split() == [

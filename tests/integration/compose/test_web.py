@@ -16,6 +16,7 @@ def _query(web: Web, query: str) -> str:
     return web.core.run("mariadb", *argv).stdout.strip()
 
 
+@pytest.mark.req("R-4.4-login-page", "R-4.4-japanese")
 def test_the_login_page(web: Web) -> None:
     """200 in Japanese, over TLS with a certificate that verifies (design 4.4, F62)."""
     with web.browser() as browser:
@@ -25,6 +26,7 @@ def test_the_login_page(web: Web) -> None:
     assert 'name="_task" value="login"' in page.text
 
 
+@pytest.mark.req("R-4.3-headers", "R-4.3-secure-cookies")
 def test_security_headers_and_cookies(web: Web) -> None:
     """Design 4.3's headers once each, and a session cookie that never travels in clear text (F68)."""
     with web.browser() as browser:
@@ -43,6 +45,7 @@ def test_security_headers_and_cookies(web: Web) -> None:
     assert "httponly" in cookie
 
 
+@pytest.mark.req("R-4.4-login", "R-4.4-user-in-mariadb")
 def test_login_and_what_is_kept(web: Web) -> None:
     """A login works with verification on (F64), a wrong password does not; the user is in MariaDB (F65)."""
     with web.browser() as browser:
@@ -54,6 +57,7 @@ def test_login_and_what_is_kept(web: Web) -> None:
     assert _query(web, _COUNT) == "1"
 
 
+@pytest.mark.req("R-4.4-user-survives")
 def test_new_containers_keep_the_settings(web: Web) -> None:
     """Replaced database and webmail containers find the user again (F65)."""
     with web.browser() as browser:
@@ -65,6 +69,7 @@ def test_new_containers_keep_the_settings(web: Web) -> None:
     assert _query(web, _COUNT) == "1"
 
 
+@pytest.mark.req("R-4.4-verifies-servers")
 def test_another_certificate_is_not_believed(web: Web) -> None:
     """Roundcube refuses mail servers whose certificate is not the expected host's (F64)."""
     web.roundcube("other.example-tailnet.ts.net")
@@ -79,6 +84,7 @@ def test_another_certificate_is_not_believed(web: Web) -> None:
         assert login(browser, ALICE, PASSWORDS[ALICE]).status_code == 302
 
 
+@pytest.mark.req("R-4.3-private-files")
 @pytest.mark.parametrize(
     "path", ["/config/config.inc.php", "/logs/errors.log", "/SQL/mysql.initial.sql", "/temp/", "/.htaccess"]
 )
@@ -89,6 +95,7 @@ def test_private_files_are_not_served(web: Web, path: str) -> None:
         assert browser.get("/skins/elastic/styles/styles.min.css").status_code == 200
 
 
+@pytest.mark.req("R-4.3-other-names-nothing")
 def test_other_names_get_nothing(web: Web) -> None:
     """Asked for another host, the front answers 421 and nothing of the webmail."""
     with web.browser() as browser:
@@ -97,6 +104,7 @@ def test_other_names_get_nothing(web: Web) -> None:
     assert "login" not in answer.text
 
 
+@pytest.mark.req("R-8.3.2-nginx", "R-4.3-starts-without-webmail")
 def test_a_dead_webmail_turns_the_check_red(web: Web) -> None:
     """Without Roundcube nginx stays up, answers 502, and its health check fails (F68, F69)."""
     nginx = web.core.services["nginx"]
@@ -107,6 +115,7 @@ def test_a_dead_webmail_turns_the_check_red(web: Web) -> None:
     wait_until_healthy(nginx)
 
 
+@pytest.mark.req("R-8.3.2-roundcube")
 def test_a_dead_database_turns_the_check_red(web: Web) -> None:
     """Without MariaDB there is no login page, and Roundcube's own check says so (F69)."""
     roundcube = web.core.services["roundcube"]
@@ -115,6 +124,7 @@ def test_a_dead_database_turns_the_check_red(web: Web) -> None:
     wait_until_healthy(roundcube)
 
 
+@pytest.mark.req("R-1.2.2-survives-power-cut")
 @pytest.mark.parametrize(
     "service",
     ["unbound", "redis", "clamav", "rspamd", "dovecot", "postfix", "mariadb", "roundcube", "nginx"],
@@ -127,6 +137,7 @@ def test_a_service_survives_a_power_cut(web: Web, service: str) -> None:
         assert web.core.services[service].status == "exited"
 
 
+@pytest.mark.req("R-1.2.2-stops-when-asked")
 def test_the_webmail_stops_when_asked(web: Web) -> None:
     """Apache gets the stop signal itself and ends by itself, well before the engine would kill it."""
     with web.core.stopped("roundcube"):
@@ -134,6 +145,7 @@ def test_the_webmail_stops_when_asked(web: Web) -> None:
         assert web.core.services["roundcube"].attrs["State"]["ExitCode"] == 0
 
 
+@pytest.mark.req("R-0-clients-verify")
 def test_the_front_is_verified(web: Web) -> None:
     """A browser that expects another host's certificate does not connect: verification is really on."""
     address = web.core.addresses["nginx"]

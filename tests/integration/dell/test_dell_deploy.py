@@ -51,6 +51,7 @@ def project(console: ContainerConsole) -> str:
     return "/srv/trial"
 
 
+@pytest.mark.req("R-6.1.2-env-sourceable")
 def test_compose_reads_every_quoted_value_as_it_was(console: ContainerConsole, project: str) -> None:
     """The real Compose agrees with what the shell reads (F88; the shell's half is a unit test)."""
     lines = [f"      {name}: ${{{name}}}" for name in VALUES]
@@ -63,6 +64,7 @@ def test_compose_reads_every_quoted_value_as_it_was(console: ContainerConsole, p
     assert read == VALUES
 
 
+@pytest.mark.req("R-10.1-failure-explained")
 def test_a_healthy_stack_comes_up(console: ContainerConsole, project: str, inner_image: str) -> None:
     """The control of the next test: all good is reported as such, per service."""
     stack = _stack(console, project, COMPOSE, inner_image)
@@ -77,6 +79,7 @@ def test_a_healthy_stack_comes_up(console: ContainerConsole, project: str, inner
     assert stack.services() == {}
 
 
+@pytest.mark.req("R-10.1-failure-explained")
 def test_an_unhealthy_service_is_shown_with_its_log_and_its_check(
     console: ContainerConsole, project: str, inner_image: str
 ) -> None:
@@ -94,6 +97,7 @@ def test_an_unhealthy_service_is_shown_with_its_log_and_its_check(
     assert "good: " not in text
 
 
+@pytest.mark.req("R-10.1-preflight")
 def test_a_host_outside_the_tailnet_is_refused_and_left_alone(
     console: ContainerConsole, tmp_path: Path
 ) -> None:
@@ -108,6 +112,7 @@ def test_a_host_outside_the_tailnet_is_refused_and_left_alone(
     assert console.run(["test", "-e", "/srv/refused"], check=False).status == 1
 
 
+@pytest.mark.req("R-10.1-trust-store")
 def test_the_trust_store_is_found(console: ContainerConsole, dell: Container) -> None:
     """This host is Debian's family; containers get its bundle, the run's CA included."""
     path = ca_bundle(console)

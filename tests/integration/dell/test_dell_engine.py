@@ -26,6 +26,7 @@ class Neighbour(Protocol):
         """Whether a TCP connection is accepted."""
 
 
+@pytest.mark.req("R-0-dell-image-cache")
 def test_an_image_is_loaded_once(
     console: ContainerConsole, dell: Container, engine_dir: Path, inner_image: str
 ) -> None:
@@ -35,18 +36,21 @@ def test_an_image_is_loaded_once(
     assert said == "inside\n"
 
 
+@pytest.mark.req("R-0-dell-image-cache")
 def test_the_inner_engine_stores_layers_as_the_live_one(console: ContainerConsole, inner_image: str) -> None:
     """overlay2 on the cache directory, not a fallback that copies every layer."""
     assert inner_image in console.run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"]).stdout
     assert console.run(["docker", "info", "--format", "{{.Driver}}"]).stdout.strip() == "overlay2"
 
 
+@pytest.mark.req("R-0-dell-image-cache")
 def test_an_unknown_image_is_an_error(dell: Container, engine_dir: Path) -> None:
     """A tag that no engine has is named, not skipped."""
     with pytest.raises(ImageNotFound, match="mailproof/nowhere"):
         load_images(dell, engine_dir, ["mailproof/nowhere:1"])
 
 
+@pytest.mark.req("R-0-dell-image-cache")
 def test_only_the_images_of_a_deployment_are_kept(
     console: ContainerConsole, dell: Container, engine_dir: Path, inner_image: str
 ) -> None:
@@ -59,6 +63,7 @@ def test_only_the_images_of_a_deployment_are_kept(
     assert load_images(dell, engine_dir, [inner_image]) == []
 
 
+@pytest.mark.req("R-0-dell-image-cache")
 def test_a_new_machine_finds_images_and_nothing_else(boot: Boot, tmp_path: Path, base_tag: str) -> None:
     """Containers, networks and volumes of a machine that is gone do not come back on the next one."""
     place, cache = "test-dell-second", tmp_path / "cache"
@@ -110,6 +115,7 @@ def _wait_until_it_answers_locally(console: ContainerConsole, port: int) -> None
     )
 
 
+@pytest.mark.req("R-0-dell-published-trap")
 @pytest.mark.usefixtures("listeners")
 def test_a_published_port_is_open_to_the_lan_whatever_the_firewall_says(
     console: ContainerConsole, neighbour: Neighbour, lan_address: str
@@ -120,6 +126,7 @@ def test_a_published_port_is_open_to_the_lan_whatever_the_firewall_says(
     assert neighbour.reaches(lan_address, PUBLISHED)
 
 
+@pytest.mark.req("R-0-dell-published-trap")
 @pytest.mark.usefixtures("listeners")
 def test_a_rule_in_docker_user_shuts_it(
     console: ContainerConsole, neighbour: Neighbour, lan_address: str

@@ -73,6 +73,7 @@ def variables(inner_image: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.req("R-10.1-first-deployment", "R-6.1.2-env-600", "R-10.1-shipped-files")
 def test_a_first_deployment_is_complete(
     member: ContainerConsole, project: Path, variables: dict[str, str]
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_first_deployment_is_complete(
     assert member.run(["ls", "-A", TARGET]).stdout.split().count(".stage") == 0
 
 
+@pytest.mark.req("R-10.1-idempotent", "R-6.1.2-env-merged")
 def test_deploying_the_same_again_touches_nothing(
     member: ContainerConsole, project: Path, variables: dict[str, str]
 ) -> None:
@@ -114,6 +116,7 @@ def test_deploying_the_same_again_touches_nothing(
     assert "OWN=1" in lines
 
 
+@pytest.mark.req("R-10.1-changed-restarts", "R-10.1-removes-own-only")
 def test_a_changed_configuration_reaches_its_service_and_a_dropped_file_goes(
     member: ContainerConsole, project: Path, variables: dict[str, str]
 ) -> None:
@@ -126,6 +129,7 @@ def test_a_changed_configuration_reaches_its_service_and_a_dropped_file_goes(
     assert member.run(["test", "-e", f"{TARGET}/scripts/old.sh"], check=False).status == 1
 
 
+@pytest.mark.req("R-10.1-cut-off-made-up")
 def test_a_deployment_that_was_cut_off_is_made_up_for(
     member: ContainerConsole, project: Path, variables: dict[str, str]
 ) -> None:
@@ -141,6 +145,7 @@ def test_a_deployment_that_was_cut_off_is_made_up_for(
     assert running.execute("good", ["cat", "/tmp/seen"]).stdout == "second\n"
 
 
+@pytest.mark.req("R-10.1-bad-input", "R-6.1.2-env-refuses")
 def test_bad_input_changes_nothing_on_the_host(
     member: ContainerConsole, project: Path, variables: dict[str, str]
 ) -> None:

@@ -112,6 +112,7 @@ def stored(dovecot: str) -> Message:
 both = pytest.mark.parametrize("open_mailbox", [ImapMailbox, Pop3Mailbox], ids=["imap", "pop3"])
 
 
+@pytest.mark.req("R-0-mailbox-clients")
 @both
 def test_stored_message_is_found_whole(
     make_account: MakeAccount, open_mailbox: OpenMailbox, stored: Message
@@ -125,6 +126,7 @@ def test_stored_message_is_found_whole(
         mailbox.wait_for("mark-of-nobody", timedelta(seconds=0.3))
 
 
+@pytest.mark.req("R-0-mailbox-clients")
 @both
 def test_wrong_password_is_refused(
     make_account: MakeAccount, open_mailbox: OpenMailbox, stored: Message
@@ -135,6 +137,7 @@ def test_wrong_password_is_refused(
     assert open_mailbox(make_account()).find(stored.marker) == stored.content
 
 
+@pytest.mark.req("R-0-clients-verify")
 @both
 def test_certificate_is_verified(make_account: MakeAccount, open_mailbox: OpenMailbox) -> None:
     """A wrong name and an unknown authority end the connection before any password is sent."""
@@ -145,6 +148,7 @@ def test_certificate_is_verified(make_account: MakeAccount, open_mailbox: OpenMa
         open_mailbox(make_account(trust=stranger)).find("any")
 
 
+@pytest.mark.req("R-0-mailbox-clients")
 def test_imap_shows_folders(make_account: MakeAccount) -> None:
     """The folder list has the inbox."""
     assert "INBOX" in ImapMailbox(make_account()).folders()

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from fixtures.engine.execute import execute
 from fixtures.internet.nameserver import NameServer
 from fixtures.site import Site
@@ -17,6 +19,7 @@ def dig(internet: Lab, *arguments: str) -> str:
     )
 
 
+@pytest.mark.req("R-0-world-dns")
 def test_cname_is_followed_into_the_other_zone(internet: Lab, site: Site) -> None:
     """A DKIM lookup for one of the site's domains ends at SendGrid's key."""
     answer = dig(internet, "+short", f"s1._domainkey.{site.mail.primary}", "TXT")
@@ -24,6 +27,7 @@ def test_cname_is_followed_into_the_other_zone(internet: Lab, site: Site) -> Non
     assert '"v=DKIM1; k=rsa;' in answer
 
 
+@pytest.mark.req("R-0-world-dns")
 def test_unknown_name_is_denied_at_once(internet: Lab) -> None:
     """A name that nobody has is NXDOMAIN within a second, and a known one is not."""
     answer = dig(internet, "nosuchhost.invalid")
@@ -34,12 +38,14 @@ def test_unknown_name_is_denied_at_once(internet: Lab) -> None:
     assert "status: NOERROR" in dig(internet, "mail.example.org")
 
 
+@pytest.mark.req("R-0-world-dns")
 def test_forward_and_reverse_agree(internet: Lab) -> None:
     """The peers' addresses point back to their names, as mail hosts check."""
     assert dig(internet, "+short", "mail.example.org") == f"{internet.internet[10]}\n"
     assert dig(internet, "+short", "-x", internet.internet[10]) == "mail.example.org.\n"
 
 
+@pytest.mark.req("R-0-world-dns")
 def test_address_changes_at_once(internet: Lab, name_server: NameServer, site: Site) -> None:
     """The MX host's address can be set, replaced and taken away, and everybody sees it in the next answer."""
     name = site.mail.mx_hostname
@@ -51,6 +57,7 @@ def test_address_changes_at_once(internet: Lab, name_server: NameServer, site: S
     assert dig(internet, "+short", site.mail.primary, "MX") == f"10 {name}.\n"
 
 
+@pytest.mark.req("R-0-world-dns")
 def test_lookup_returns_every_answer(internet: Lab, name_server: NameServer) -> None:
     """The host-side lookup sees what the hosts see."""
     assert name_server.lookup("example.net", "MX") == ["10 mx.example.net."]

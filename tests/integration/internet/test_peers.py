@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from fixtures.internet.peers import Delivery, Peer
 from fixtures.mail.headers import trace
 from fixtures.mail.message import japanese, make
@@ -11,6 +13,7 @@ from fixtures.vantage import Vantage
 from fixtures.wait import wait_for
 
 
+@pytest.mark.req("R-0-peers")
 def test_mail_travels_by_mx_over_tls(sender: Peer, receiver: Peer) -> None:
     """Mail submitted at example.org arrives at example.com's MX, encrypted, under the ids both logged."""
     message = japanese("dave@example.org", ["erin@example.com"])
@@ -33,6 +36,7 @@ def tried_again(sender: Peer, queue_id: str) -> list[Delivery]:
     )[:1]
 
 
+@pytest.mark.req("R-0-peers")
 def test_refused_mail_comes_back_and_busy_mail_waits(sender: Peer) -> None:
     """A 550 makes a bounce to the sender at once, a 450 keeps the message in the queue for the next try."""
     recipients = ["busy@example.com", "refuse@example.com"]
@@ -47,6 +51,7 @@ def test_refused_mail_comes_back_and_busy_mail_waits(sender: Peer) -> None:
     assert sender.queue() == []
 
 
+@pytest.mark.req("R-0-peers")
 def test_receiver_is_no_relay(internet_host: Vantage) -> None:
     """The receiver takes mail for its own domains and refuses the rest for good."""
     own = make("bob@example.org", ["carol@example.net"])
@@ -60,6 +65,7 @@ def test_receiver_is_no_relay(internet_host: Vantage) -> None:
     assert (refused.verdict, refused.phase, refused.code) == (Verdict.REFUSED, "rcpt", 554)
 
 
+@pytest.mark.req("R-0-outcome-told-apart")
 def test_outcome_tells_refused_from_deferred(internet_host: Vantage) -> None:
     """A 550, a 450 and a closed port are three different outcomes, and none of them is an acceptance."""
     found = []

@@ -20,6 +20,7 @@ from fixtures.vantage import Vantage
 from tests.integration.internet.lab import Lab
 
 
+@pytest.mark.req("R-0-probe-answers")
 def test_probe_many_gives_each_target_its_answer(internet: Lab, internet_host: Vantage) -> None:
     """Open, refused and silent ports are told apart, by name and by address."""
     silent = ("198.19.0.200", 25)
@@ -31,6 +32,7 @@ def test_probe_many_gives_each_target_its_answer(internet: Lab, internet_host: V
     assert probe_many(internet_host, wanted, timedelta(seconds=2)) == wanted
 
 
+@pytest.mark.req("R-0-probe-answers")
 def test_probe_does_not_take_its_own_trouble_for_an_answer(internet_host: Vantage) -> None:
     """A name that does not resolve and a vantage that is not there are errors, never 'filtered'."""
     with pytest.raises(ProbeError, match=r"nosuch\.example\.net"):
@@ -39,6 +41,7 @@ def test_probe_does_not_take_its_own_trouble_for_an_answer(internet_host: Vantag
         probe(Vantage("gone", "127.0.0.1", 1), "mx.example.net", 25)
 
 
+@pytest.mark.req("R-0-tls-probe")
 def test_handshake_reports_what_is_served(internet: Lab, internet_host: Vantage, site: Site) -> None:
     """STARTTLS and implicit TLS both show version and certificate names."""
     trusting = context(internet.authority.certificate_pem)
@@ -49,6 +52,7 @@ def test_handshake_reports_what_is_served(internet: Lab, internet_host: Vantage,
     assert smtp.serial == web.serial
 
 
+@pytest.mark.req("R-0-clients-verify")
 def test_handshake_verifies_chain_and_name(internet: Lab, internet_host: Vantage) -> None:
     """An unknown authority and a wrong name fail, where the right ones succeed."""
     trusting = context(internet.authority.certificate_pem)
@@ -59,6 +63,7 @@ def test_handshake_verifies_chain_and_name(internet: Lab, internet_host: Vantage
         handshake(internet_host, API_HOST, 443, context(Authority.create().certificate_pem))
 
 
+@pytest.mark.req("R-0-tls-probe")
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_old_protocol_versions_can_be_offered(internet: Lab, internet_host: Vantage) -> None:
     """A context narrowed to TLS 1.2 gets TLS 1.2, one narrowed to 1.1 gets nothing."""
@@ -72,6 +77,7 @@ def test_old_protocol_versions_can_be_offered(internet: Lab, internet_host: Vant
         handshake(internet_host, API_HOST, 443, only_1_1)
 
 
+@pytest.mark.req("R-0-clients-verify")
 def test_wrong_certificate_stops_the_session_before_auth(
     internet: Lab, internet_host: Vantage, sendgrid: SendGrid, site: Site
 ) -> None:
@@ -86,6 +92,7 @@ def test_wrong_certificate_stops_the_session_before_auth(
     assert (healed.phase, healed.code) == ("auth", 535)
 
 
+@pytest.mark.req("R-0-clients-verify")
 def test_http_errors_are_httpx_errors(internet: Lab, internet_host: Vantage) -> None:
     """A closed port and an untrusted certificate raise httpx's ConnectError; the right way answers."""
     trusting = context(internet.authority.certificate_pem)

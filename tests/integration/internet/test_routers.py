@@ -12,6 +12,8 @@ from fixtures.probe.reach import Answer, probe
 from fixtures.vantage import Vantage
 from tests.integration.internet.lab import Lab
 
+pytestmark = pytest.mark.req("R-0-routers")
+
 SHORT = timedelta(seconds=1.5)
 PUBLIC = "198.19.0.7"
 UNUSED = "198.19.0.8"

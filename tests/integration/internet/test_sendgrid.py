@@ -54,6 +54,7 @@ def customer(lan_host: Vantage, internet: Lab, site: Site, keys: Keys) -> Custom
     return Customer(lan_host, internet, site, keys.sending)
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_nothing_goes_without_starttls(customer: Customer, sendgrid: SendGrid) -> None:
     """Without TLS there is neither AUTH nor MAIL."""
     outcome = customer.send("carol@example.net", tls="none")
@@ -63,6 +64,7 @@ def test_nothing_goes_without_starttls(customer: Customer, sendgrid: SendGrid) -
     assert sendgrid.messages() == []
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 @pytest.mark.parametrize(("user", "key"), [("apikey", "SG.wrong.key"), ("alice", None)])
 def test_bad_login_is_535(customer: Customer, sendgrid: SendGrid, user: str, key: str | None) -> None:
     """A wrong key and a wrong user name get SendGrid's 535, and the session shows no more than the name."""
@@ -72,6 +74,7 @@ def test_bad_login_is_535(customer: Customer, sendgrid: SendGrid, user: str, key
     assert [(item.user, item.authenticated) for item in sendgrid.sessions()] == [(user, False)]
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_key_without_the_scope_cannot_send(customer: Customer, sendgrid: SendGrid, keys: Keys) -> None:
     """A key for statistics alone is no key for mail, while the sending key is (F78)."""
     assert customer.send("carol@example.net", key=keys.statistics).code == 535
@@ -79,6 +82,7 @@ def test_key_without_the_scope_cannot_send(customer: Customer, sendgrid: SendGri
     assert len(sendgrid.messages()) == 1
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_unverified_sender_is_550(customer: Customer, sendgrid: SendGrid) -> None:
     """A From address outside the verified domains is refused after the data."""
     message = make("alice@example.org", ["carol@example.net"])
@@ -88,6 +92,7 @@ def test_unverified_sender_is_550(customer: Customer, sendgrid: SendGrid) -> Non
     assert sendgrid.messages() == []
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_accepted_mail_arrives_signed(
     customer: Customer, sendgrid: SendGrid, receiver: Peer, name_server: NameServer, site: Site
 ) -> None:
@@ -118,6 +123,7 @@ def signature_verifies(content: bytes, name_server: NameServer) -> bool:
     return bool(dkim.verify(content[start:], dnsfunc=text_record))
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_session_shows_how_the_customer_came(customer: Customer, sendgrid: SendGrid, internet: Lab) -> None:
     """A session carries the client's public address, its TLS version and its user, and never the key."""
     customer.send("carol@example.net")
@@ -126,6 +132,7 @@ def test_session_shows_how_the_customer_came(customer: Customer, sendgrid: SendG
     assert session.authenticated
 
 
+@pytest.mark.req("R-0-sendgrid-switches")
 def test_quota_and_faults_hit_and_heal(customer: Customer, sendgrid: SendGrid) -> None:
     """A used-up quota and a switched fault refuse mail, show their hits, and are gone when healed."""
     with sendgrid.switched(quota=1):
@@ -140,6 +147,7 @@ def test_quota_and_faults_hit_and_heal(customer: Customer, sendgrid: SendGrid) -
     assert customer.send("carol@example.net").code == 250
 
 
+@pytest.mark.req("R-0-outcome-told-apart", "R-0-sendgrid-switches")
 def test_dropped_answer_leaves_the_outcome_unknown(customer: Customer, sendgrid: SendGrid) -> None:
     """When the line is cut after the message was taken, the sender cannot know, and SendGrid has it."""
     message = make(customer.address, ["carol@example.net"])
@@ -149,12 +157,14 @@ def test_dropped_answer_leaves_the_outcome_unknown(customer: Customer, sendgrid:
     assert len(sendgrid.messages(message.marker)) == 1
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_recipients_that_ask_for_trouble(customer: Customer, sendgrid: SendGrid) -> None:
     """fail@ is refused, delay@ only the first time."""
     assert customer.send("fail@example.net").code == 550
     assert [customer.send("delay@example.net").code for _ in range(2)] == [451, 250]
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_deferred_mail_is_tried_again(customer: Customer, sendgrid: SendGrid) -> None:
     """A 4xx of the recipient's host is retried, a 5xx becomes a bounce event."""
     busy = make(customer.address, ["busy@example.net"])
@@ -167,6 +177,7 @@ def test_deferred_mail_is_tried_again(customer: Customer, sendgrid: SendGrid) ->
     assert deferred.response.startswith("450 4.2.1")
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_size_limit_is_30_mb(customer: Customer, sendgrid: SendGrid) -> None:
     """One octet more than the limit is refused before any data flows, the limit itself is taken."""
     limit = 30 * 1024 * 1024
@@ -177,6 +188,7 @@ def test_size_limit_is_30_mb(customer: Customer, sendgrid: SendGrid) -> None:
     assert [(outcome.phase, outcome.code) for outcome in outcomes] == [("data", 250), ("mail", 552)]
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_statistics_need_their_own_scope(
     lan_host: Vantage, internet: Lab, keys: Keys, customer: Customer, sendgrid: SendGrid
 ) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -28,6 +29,7 @@ def obtain(members: Members, min_validity: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate(pem.encode())
 
 
+@pytest.mark.req("R-0-tailnet-cert")
 def test_the_certificate_is_genuine(tailnet: SmallTailnet, members: Members) -> None:
     """It carries the MagicDNS name, a P-256 key, 90 days at most, and verifies against the CA."""
     certificate = obtain(members, "720h")
@@ -43,6 +45,7 @@ def test_the_certificate_is_genuine(tailnet: SmallTailnet, members: Members) -> 
     assert tailnet.authority.certificate_pem.decode() == run(members.server, "cat", trust).stdout
 
 
+@pytest.mark.req("R-0-tailnet-cert")
 def test_key_and_certificate_belong_together(members: Members) -> None:
     """A server can use the two files, and the key is for root alone."""
     obtain(members, "720h")
@@ -55,6 +58,7 @@ def test_key_and_certificate_belong_together(members: Members) -> None:
     )
 
 
+@pytest.mark.req("R-0-tailnet-cert")
 def test_it_is_renewed_only_when_it_must_be(members: Members) -> None:
     """Long enough valid: the same one again. Otherwise: a new one."""
     first = obtain(members, "720h")
@@ -64,6 +68,7 @@ def test_it_is_renewed_only_when_it_must_be(members: Members) -> None:
     assert renewed.serial_number != first.serial_number
 
 
+@pytest.mark.req("R-0-tailnet-cert")
 def test_no_other_name_is_to_be_had(members: Members) -> None:
     """A name that is not this machine's is refused, and no file appears."""
     other = SERVER.replace("mailserver", "pc")
@@ -87,6 +92,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.req("R-0-tailnet-verifies")
 def test_the_node_verifies_the_coordinator(members: Members) -> None:
     """A server whose certificate lacks the coordinator's name is not spoken to; its chain alone is fine."""
     shown = run(members.server, "python3", "-c", IMPOSTOR).check()

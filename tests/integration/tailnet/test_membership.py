@@ -44,6 +44,7 @@ def join(machine: Container, key: str, *more: str) -> tuple[int, str]:
     return done.status, done.stderr
 
 
+@pytest.mark.req("R-0-tailnet-keys")
 def test_a_tag_that_the_key_lacks_is_refused(tailnet: SmallTailnet, stranger: Container) -> None:
     """A key for one tag gives no other; without the wrong tag the same key works."""
     key = tailnet.control.create_key(tags=["tag:fargate-mx"])
@@ -53,6 +54,7 @@ def test_a_tag_that_the_key_lacks_is_refused(tailnet: SmallTailnet, stranger: Co
     assert tailnet.control.nodes()["stranger"].tags == ("tag:fargate-mx",)
 
 
+@pytest.mark.req("R-0-tailnet-keys")
 def test_an_expired_key_is_refused(tailnet: SmallTailnet, stranger: Container) -> None:
     """An auth key past its end lets nobody in (F28)."""
     key = tailnet.control.create_key(user="alice@example.net", lifetime=timedelta(0))
@@ -63,6 +65,7 @@ def test_an_expired_key_is_refused(tailnet: SmallTailnet, stranger: Container) -
     assert run(stranger, "tailscale", "status").stdout == "Logged out.\n"
 
 
+@pytest.mark.req("R-0-tailnet-keys")
 def test_a_one_time_key_works_once(tailnet: SmallTailnet, stranger: Container) -> None:
     """Who comes with a one-time key a second time stays outside; another key lets the same machine in."""
     key = tailnet.control.create_key(user="alice@example.net")
@@ -72,6 +75,7 @@ def test_a_one_time_key_works_once(tailnet: SmallTailnet, stranger: Container) -
     assert join(stranger, tailnet.control.create_key(user="alice@example.net")) == (0, "")
 
 
+@pytest.mark.req("R-0-tailnet-node-expiry")
 def test_a_machine_comes_back_with_its_address_and_without_a_key(
     tailnet: SmallTailnet, members: Members
 ) -> None:
@@ -84,6 +88,7 @@ def test_a_machine_comes_back_with_its_address_and_without_a_key(
     assert run(members.phone, "tailscale", "ip", "-4").stdout == f"{before.address}\n"
 
 
+@pytest.mark.req("R-0-tailnet-node-expiry")
 def test_only_users_machines_expire(tailnet: SmallTailnet, members: Members) -> None:
     """A tagged machine's key has no end, a member's lasts about 180 days (F29)."""
     del members
@@ -92,6 +97,7 @@ def test_only_users_machines_expire(tailnet: SmallTailnet, members: Members) -> 
     assert nodes["pc"].key_expiry is not None
 
 
+@pytest.mark.req("R-0-tailnet-ephemeral")
 def test_an_ephemeral_machine_is_gone_when_its_task_stops(tailnet: SmallTailnet, members: Members) -> None:
     """SIGTERM to the sidecar logs it out, and its name is free again."""
     del members
@@ -103,6 +109,7 @@ def test_an_ephemeral_machine_is_gone_when_its_task_stops(tailnet: SmallTailnet,
     assert sidecar.wait()["StatusCode"] == 0
 
 
+@pytest.mark.req("R-2.5.4-removed-gateway-red", "R-0-tailnet-sidecar")
 def test_a_deleted_machine_is_logged_out_and_its_task_unhealthy(
     tailnet: SmallTailnet, members: Members
 ) -> None:
@@ -120,6 +127,7 @@ def test_a_deleted_machine_is_logged_out_and_its_task_unhealthy(
     assert through_proxy(task, f"{SERVER}:2525") == ""
 
 
+@pytest.mark.req("R-0-tailnet-restart")
 @pytest.mark.usefixtures("policy_restored")
 def test_tunnels_outlive_the_coordinator_and_nodes_come_back_to_it(
     tailnet: SmallTailnet, members: Members
@@ -140,6 +148,7 @@ def test_tunnels_outlive_the_coordinator_and_nodes_come_back_to_it(
     )
 
 
+@pytest.mark.req("R-0-tailnet-settings")
 def test_kernel_mode_fails_where_there_is_no_tun() -> None:
     """TS_USERSPACE=false ends with the real client's complaint about the TUN device (F06)."""
     spec = ContainerSpec(f"{PREFIX}-no-tun", catalogue()["tailscale"].tag, env={"TS_USERSPACE": "false"})

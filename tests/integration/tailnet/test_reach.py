@@ -31,6 +31,7 @@ table inet closed {
 FOR_MEMBERS = {443, 587, 993, 995}
 
 
+@pytest.mark.req("R-2.5.3-policy-exact", "R-0-tailnet-filter")
 @pytest.mark.parametrize("who", ["pc", "phone"])
 def test_members_reach_their_services_and_nothing_else(members: Members, who: str) -> None:
     """A member reaches 443, 587, 993, 995 and no other port, though every one of them listens."""
@@ -39,6 +40,7 @@ def test_members_reach_their_services_and_nothing_else(members: Members, who: st
     assert open_ports(machine, SERVER) == FOR_MEMBERS
 
 
+@pytest.mark.req("R-0-tailnet-filter")
 def test_a_denied_port_is_silent(members: Members) -> None:
     """What the policy refuses is dropped: the attempt times out, a merely closed port refuses."""
     silent = run(members.pc, "ncat", "-w", "1", SERVER, "22")
@@ -48,12 +50,14 @@ def test_a_denied_port_is_silent(members: Members) -> None:
     assert "refused" in refused.stderr
 
 
+@pytest.mark.req("R-2.5.3-policy-exact", "R-2.5.3-gateway-cannot-roam")
 def test_the_gateway_hands_mail_over_and_reaches_nothing_else(members: Members) -> None:
     """Through the proxy the gateway reaches 2525 alone."""
     assert open_ports(members.server, "127.0.0.1") == set(PORTS)
     assert proxied_ports(members.task, SERVER) == {2525}
 
 
+@pytest.mark.req("R-2.5.1-magicdns", "R-0-tailnet-names")
 def test_the_proxy_knows_short_names_and_addresses(members: Members, tailnet: SmallTailnet) -> None:
     """MagicDNS works inside the proxy, for both forms of a name, and addresses pass."""
     address = tailnet.control.nodes()["mailserver"].address
@@ -61,6 +65,7 @@ def test_the_proxy_knows_short_names_and_addresses(members: Members, tailnet: Sm
         assert through_proxy(members.task, f"{host}:2525") == "port 2525\n"
 
 
+@pytest.mark.req("R-0-tailnet-sidecar")
 def test_the_proxy_says_why_it_cannot_connect(members: Members) -> None:
     """An unknown name is answered as tailscaled does: 500 with its own header."""
     argv = [
@@ -80,6 +85,7 @@ def test_the_proxy_says_why_it_cannot_connect(members: Members) -> None:
     assert "Tailscale-Connect-Error: dial tcp: lookup absent.example.net: no such host" in shown.stderr
 
 
+@pytest.mark.req("R-0-tailnet-sidecar")
 def test_the_task_itself_has_no_way_into_the_tailnet(members: Members) -> None:
     """Userspace mode: no route, no interface, no name in the task; only the proxy leads in (F06)."""
     assert "100.64" not in run(members.task, "ip", "route", "show", "table", "all").check().stdout
@@ -89,6 +95,7 @@ def test_the_task_itself_has_no_way_into_the_tailnet(members: Members) -> None:
     assert "tailscale0" in run(members.pc, "ip", "route", "show", "100.64.0.0/10").check().stdout
 
 
+@pytest.mark.req("R-0-tailnet-sidecar")
 def test_nothing_of_the_sidecar_listens_to_the_outside(members: Members) -> None:
     """Proxy and health check listen on the loopback address alone."""
     shown = run(members.task, "ss", "-Hltn").check().stdout
@@ -97,11 +104,13 @@ def test_nothing_of_the_sidecar_listens_to_the_outside(members: Members) -> None
     assert [address for address in local if not address.startswith("127.")] == []
 
 
+@pytest.mark.req("R-0-tailnet-sidecar")
 def test_the_health_check_is_green(members: Members) -> None:
     """The check of the task definition passes while the node has its address."""
     run(members.sidecar, "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9002/healthz").check()
 
 
+@pytest.mark.req("R-0-tailnet-wireguard")
 def test_firewalls_on_both_sides_do_not_keep_the_tunnel_down(members: Members, tailnet: SmallTailnet) -> None:
     """With all unsolicited UDP refused on either side, the nodes' own packets open the way."""
     late = tailnet.bare_node("late")
@@ -121,6 +130,7 @@ def test_firewalls_on_both_sides_do_not_keep_the_tunnel_down(members: Members, t
         tailnet.control.delete("late")
 
 
+@pytest.mark.req("R-0-tailnet-policy-news")
 @pytest.mark.usefixtures("policy_restored")
 def test_a_new_policy_takes_effect_at_once(members: Members, tailnet: SmallTailnet) -> None:
     """A port opens within seconds of the policy that opens it, without anybody's restart."""
@@ -132,6 +142,7 @@ def test_a_new_policy_takes_effect_at_once(members: Members, tailnet: SmallTailn
     wait_for("port 80 opens", lambda: reaches(members.pc, SERVER, 80, 1), timeout=timedelta(seconds=5))
 
 
+@pytest.mark.req("R-0-tailnet-policy-news", "R-0-policy-refused-as-console")
 def test_a_refused_policy_changes_nothing(members: Members, tailnet: SmallTailnet) -> None:
     """The console refuses a machine's name as destination (F45) and keeps the policy it has."""
     with pytest.raises(ControlplaneError, match="names of machines select nothing"):

@@ -12,6 +12,8 @@ from fixtures.aws.fargate.config import Config
 from fixtures.aws.fargate.handling import archive, attempt
 from fixtures.aws.fargate.hooks import StatusLog
 
+pytestmark = pytest.mark.req("R-0-fargate-config")
+
 NEEDED = {
     "moto_url": "http://127.0.0.1:1",
     "localstack_url": "http://127.0.0.1:2",

@@ -3,10 +3,13 @@
 import threading
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.aws.fargate.logs import MAX_BYTES, MAX_EVENTS, Line, LogShipper, batches, parse, split_lines
+
+pytestmark = pytest.mark.req("R-0-fargate-logs")
 
 LINES = st.lists(
     st.builds(Line, st.just("/g"), st.sampled_from("ab"), st.integers(0, 10**13), st.text(min_size=1)),

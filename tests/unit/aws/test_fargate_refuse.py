@@ -7,6 +7,8 @@ import pytest
 
 from fixtures.aws.fargate.refuse import NotSimulatedError, Refused, check_service, check_task_definition
 
+pytestmark = pytest.mark.req("R-0-fargate-refuses")
+
 SECRET = "arn:aws:secretsmanager:ap-northeast-1:000000000000:secret:key-AbCdEf"
 ROLE = "arn:aws:iam::000000000000:role/execution"
 LOG = {"awslogs-group": "/ecs/mx", "awslogs-region": "ap-northeast-1", "awslogs-stream-prefix": "mx"}

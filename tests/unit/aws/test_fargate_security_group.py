@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from fixtures.aws.fargate.security_group import UnknownRuleError, ruleset
 
+pytestmark = pytest.mark.req("R-0-fargate-security-group")
+
 ANYWHERE = [{"CidrIp": "0.0.0.0/0"}]
 NETWORKS = st.builds(
     lambda address, length: IPv4Network((address, length), strict=False),

@@ -35,6 +35,7 @@ def _record(*plans: ContainerPlan) -> TaskRecord:
     return TaskRecord(TaskPlan("arn", "mx", 1, 256, 512, plans), CLUSTER, "service:mx", "ecs-svc/1")
 
 
+@pytest.mark.req("R-0-fargate-answers")
 def test_a_described_task_has_ecss_shape() -> None:
     """Every key is one of DescribeTasks', with its type."""
     record = _record(ContainerPlan("a", "i", memory=128, health_check=CHECK))
@@ -48,6 +49,7 @@ def test_a_described_task_has_ecss_shape() -> None:
     assert record.arn == f"arn:aws:ecs:r:000000000000:task/mx/{record.id}"
 
 
+@pytest.mark.req("R-0-fargate-health")
 @pytest.mark.parametrize(
     ("healths", "verdict"),
     [
@@ -70,12 +72,14 @@ def test_the_tasks_health_is_its_essential_containers(healths: tuple[str, str], 
     assert record.health == verdict
 
 
+@pytest.mark.req("R-0-fargate-health")
 def test_without_checks_health_is_unknown() -> None:
     """ECS claims nothing that nobody checked."""
     record = _record(ContainerPlan("a", "i"), ContainerPlan("c", "i", health_check=CHECK, essential=False))
     assert (record.health, record.checked) == ("UNKNOWN", False)
 
 
+@pytest.mark.req("R-0-fargate-plan")
 def test_statuses_are_in_order_of_life() -> None:
     """The order decides what "not yet running" means."""
     assert [status.name for status in sorted(Status)] == [
@@ -101,6 +105,7 @@ def _pair(condition: Condition, **first: Any) -> tuple[TaskRecord, Dependencies,
     return record, Dependencies(record.containers, clock), second, clock
 
 
+@pytest.mark.req("R-0-fargate-dependencies")
 @pytest.mark.parametrize(
     ("condition", "state", "met"),
     [
@@ -123,6 +128,7 @@ def test_a_dependency_is_met_when_its_condition_is(
     assert dependencies.met(second) is met
 
 
+@pytest.mark.req("R-0-fargate-dependencies")
 @pytest.mark.parametrize(
     ("condition", "state", "words"),
     [
@@ -139,6 +145,7 @@ def test_a_dependency_that_can_no_longer_be_met_fails_the_task(
         dependencies.met(second)
 
 
+@pytest.mark.req("R-0-fargate-dependencies")
 def test_a_dependency_has_its_start_timeout() -> None:
     """Up to it the dependent waits, after it the task fails."""
     _, dependencies, second, clock = _pair(Condition.HEALTHY, status="RUNNING")
@@ -155,6 +162,7 @@ def _event(action: str, **attributes: str) -> dict[str, Any]:
     return {"Action": action, "Actor": {"Attributes": marks | attributes}}
 
 
+@pytest.mark.req("R-0-fargate-health")
 def test_engine_events_become_happenings() -> None:
     """Ends and verdicts of health checks, and nothing else."""
     assert interpret(_event("die", exitCode="137")) == ("0123", Died("mx", 137))
@@ -191,6 +199,7 @@ def _role(service: _Service, *, allowed: bool = True) -> ExecutionRole:
     )
 
 
+@pytest.mark.req("R-0-fargate-secrets")
 def test_a_refused_role_never_asks_for_the_secret() -> None:
     """The policy decides before the call; the reason is the agent's."""
     service = _Service({"get_secret_value": {"SecretString": "s"}})
@@ -207,6 +216,7 @@ def test_a_refused_role_never_asks_for_the_secret() -> None:
     assert asked.calls == []
 
 
+@pytest.mark.req("R-0-fargate-secrets")
 def test_a_secret_without_value_is_the_tasks_end() -> None:
     """Terraform makes the secret, the owner its value: until then no task starts."""
     missing = ClientError(
@@ -219,6 +229,7 @@ def test_a_secret_without_value_is_the_tasks_end() -> None:
         _role(_Service({"get_secret_value": missing})).secrets([SecretReference("K", SECRET)])
 
 
+@pytest.mark.req("R-0-fargate-secrets")
 def test_one_member_of_a_json_secret() -> None:
     """``arn:key::`` names it; a missing key is the task's end, and the message holds no value."""
     service = _Service({"get_secret_value": {"SecretString": '{"user": "u", "password": "hidden"}'}})
@@ -228,6 +239,7 @@ def test_one_member_of_a_json_secret() -> None:
     assert "hidden" not in str(caught.value)
 
 
+@pytest.mark.req("R-0-fargate-logs")
 def test_a_missing_log_group_is_the_tasks_end() -> None:
     """As the log driver says it; with create-group the group is made first."""
     missing = ClientError(
@@ -252,6 +264,7 @@ def test_a_missing_log_group_is_the_tasks_end() -> None:
 ECS = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}
 
 
+@pytest.mark.req("R-0-fargate-secrets")
 @pytest.mark.parametrize(
     ("change", "trusted"),
     [

@@ -23,12 +23,14 @@ def allow(action: Any, resource: Any, **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
+@pytest.mark.req("R-0-iam-decides")
 def test_nothing_is_allowed_by_default() -> None:
     """A role without policies, such as the task role, may not read the auth key (F26)."""
     assert not evaluate([], READ)
     assert evaluate([policy(allow(READ.action, KEY))], READ)  # the same request with a permission
 
 
+@pytest.mark.req("R-0-iam-decides")
 def test_only_the_named_resource_is_allowed() -> None:
     """A permission on one secret opens no other one."""
     execution = [policy(allow("secretsmanager:GetSecretValue", KEY))]
@@ -36,6 +38,7 @@ def test_only_the_named_resource_is_allowed() -> None:
     assert not evaluate(execution, Request(READ.action, OTHER))
 
 
+@pytest.mark.req("R-0-iam-decides")
 def test_design_suffix_pattern_matches_the_random_suffix() -> None:
     """The design's ``…-*`` covers the six characters that Secrets Manager appends (design 3.4)."""
     pattern = KEY.removesuffix("AbCdEf") + "*"
@@ -43,6 +46,7 @@ def test_design_suffix_pattern_matches_the_random_suffix() -> None:
     assert not evaluate([policy(allow(READ.action, KEY.removesuffix("-AbCdEf")))], READ)
 
 
+@pytest.mark.req("R-0-iam-decides")
 def test_explicit_deny_wins_in_any_order() -> None:
     """One Deny outweighs every Allow."""
     deny = {"Effect": "Deny", "Action": "secretsmanager:*", "Resource": "*"}
@@ -52,6 +56,7 @@ def test_explicit_deny_wins_in_any_order() -> None:
     assert not evaluate([policy(deny), policy(grant)], READ)
 
 
+@pytest.mark.req("R-0-iam-decides")
 def test_guard_for_everyone_but_the_execution_role() -> None:
     """Deny unless aws:PrincipalArn is the execution role: what F25's resource policy should have been."""
     execution = "arn:aws:iam::000000000000:role/mailserver-fargate-execution-role"
@@ -68,6 +73,7 @@ def test_guard_for_everyone_but_the_execution_role() -> None:
     assert not evaluate(documents, READ)  # a negated operator matches when the key is absent
 
 
+@pytest.mark.req("R-0-iam-decides")
 @pytest.mark.parametrize(
     ("condition", "context", "allowed"),
     [
@@ -90,6 +96,7 @@ def test_conditions(condition: dict[str, Any], context: dict[str, str], allowed:
     assert evaluate(documents, Request(READ.action, KEY, context)).allowed is allowed
 
 
+@pytest.mark.req("R-0-iam-decides")
 def test_not_action_and_not_resource_negate() -> None:
     """NotAction and NotResource match everything but what they list."""
     documents = [policy({"Effect": "Allow", "NotAction": "iam:*", "NotResource": OTHER})]
@@ -98,6 +105,7 @@ def test_not_action_and_not_resource_negate() -> None:
     assert not evaluate(documents, Request(READ.action, OTHER))
 
 
+@pytest.mark.req("R-0-iam-refuses-unknown")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -132,6 +140,7 @@ def test_what_is_not_understood_is_an_error(statement: dict[str, Any]) -> None:
         evaluate([policy(allow("*", "*"), statement)], READ)
 
 
+@pytest.mark.req("R-0-iam-refuses-unknown")
 @pytest.mark.parametrize("document", [{"Statement": []}, {"Version": "2008-10-17", "Statement": []}])
 def test_other_policy_versions_are_refused(document: dict[str, Any]) -> None:
     """Only the version whose rules are implemented is evaluated."""
@@ -139,6 +148,7 @@ def test_other_policy_versions_are_refused(document: dict[str, Any]) -> None:
         evaluate([document], READ)
 
 
+@pytest.mark.req("R-0-iam-decides")
 @given(st.text(st.characters(exclude_characters="*?")), st.text())
 def test_a_pattern_without_wildcards_is_equality(pattern: str, value: str) -> None:
     """Nothing but ``*`` and ``?`` is special, regular-expression characters included."""
@@ -146,6 +156,7 @@ def test_a_pattern_without_wildcards_is_equality(pattern: str, value: str) -> No
     assert like(pattern, value) is (pattern == value)
 
 
+@pytest.mark.req("R-0-iam-decides")
 @given(st.text(), st.text(), st.text())
 def test_star_matches_any_middle(before: str, middle: str, after: str) -> None:
     """A star matches any run of characters between literal ends."""
@@ -155,6 +166,7 @@ def test_star_matches_any_middle(before: str, middle: str, after: str) -> None:
     assert not like(f"{head}*{tail}x", head + middle + tail + "y")
 
 
+@pytest.mark.req("R-0-iam-decides")
 @given(st.booleans(), st.booleans(), st.lists(st.booleans(), max_size=3))
 def test_decision_is_deny_over_allow_over_default(denied: bool, granted: bool, noise: list[bool]) -> None:
     """Whatever else is in the policies, the outcome is: no deny, and at least one allow."""

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ACCOUNT = AwsAccount("http://127.0.0.1:5000", "http://127.0.0.1:4566")
 
 
+@pytest.mark.req("R-0-terraform-found")
 def test_mirror_is_found_below_the_given_places(tmp_path: Path) -> None:
     """A directory in Terraform's mirror layout is found, one without a provider of major version 5 is not."""
     for place, version in (("old", "4.9.0"), ("good", "5.1.0")):
@@ -23,6 +24,7 @@ def test_mirror_is_found_below_the_given_places(tmp_path: Path) -> None:
     assert find_mirror((f"{tmp_path}/*",)) == tmp_path / "good"
 
 
+@pytest.mark.req("R-0-terraform-found")
 def test_missing_terraform_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without binary and library the error names the next step."""
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -31,6 +33,7 @@ def test_missing_terraform_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_
         terraform_command()
 
 
+@pytest.mark.req("R-0-terraform-found")
 def test_binary_in_path_is_preferred(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An executable named terraform in PATH is the command."""
     binary = tmp_path / "terraform"
@@ -39,6 +42,7 @@ def test_binary_in_path_is_preferred(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert terraform_command() == [str(binary)]
 
 
+@pytest.mark.req("R-0-aws-sealed")
 def test_override_names_an_emulator_for_every_service() -> None:
     """Compute and network go to moto, secrets and alerts to LocalStack, by the provider's own names."""
     aws = emulator_override(ACCOUNT)["provider"]["aws"]
@@ -64,6 +68,7 @@ def test_override_names_an_emulator_for_every_service() -> None:
     assert json.dumps(aws).count("amazonaws") == 0
 
 
+@pytest.mark.req("R-0-aws-sealed")
 def test_unknown_services_are_refused() -> None:
     """A service that no emulator has is an error, not a call to AWS."""
     assert ACCOUNT.endpoint("ecs") == "http://127.0.0.1:5000"
@@ -71,6 +76,7 @@ def test_unknown_services_are_refused() -> None:
         ACCOUNT.client("s3")
 
 
+@pytest.mark.req("R-0-aws-sealed")
 def test_cli_environment_is_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CLI inherits no profile or credential of this machine, and unmapped services lead nowhere."""
     monkeypatch.setenv("AWS_PROFILE", "production")
@@ -83,6 +89,7 @@ def test_cli_environment_is_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment["AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"] == "http://127.0.0.1:4566"
 
 
+@pytest.mark.req("R-0-infra-knows-no-harness", "R-6.1.1-values-outside")
 def test_infra_knows_nothing_of_the_harness() -> None:
     """What deploys mentions neither emulators nor tests, and no secret value (architecture, rooms)."""
     files = [*(ROOT / "infra/terraform").glob("*.tf"), *(ROOT / "infra/task-definitions").glob("*.json")]

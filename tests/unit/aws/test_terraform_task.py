@@ -58,6 +58,7 @@ def validator_input() -> Any:
     return model.operation_model("RegisterTaskDefinition").input_shape
 
 
+@pytest.mark.req("R-3.2-request-valid")
 def test_request_fits_the_api_model() -> None:
     """botocore finds nothing to object to; the design's ``ephemeral`` volume it does refuse (F20)."""
     assert not ParamValidator().validate(task(), validator_input()).has_errors()
@@ -66,12 +67,14 @@ def test_request_fits_the_api_model() -> None:
     assert 'Unknown parameter in volumes[0]: "ephemeral"' in report
 
 
+@pytest.mark.req("R-3.2-three-essential")
 def test_three_essential_containers() -> None:
     """Postfix, the tunnel and Tailscale stand and fall together (D2)."""
     assert [item["name"] for item in task()["containerDefinitions"]] == ["postfix", "tunnel", "tailscale"]
     assert all(item["essential"] for item in task()["containerDefinitions"])
 
 
+@pytest.mark.req("R-3.2-secret-not-environment")
 @pytest.mark.parametrize("name", ["postfix", "tunnel", "tailscale"])
 def test_no_name_is_both_environment_and_secret(name: str) -> None:
     """ECS refuses a secret that shares its name with an environment variable (F21)."""
@@ -80,12 +83,14 @@ def test_no_name_is_both_environment_and_secret(name: str) -> None:
     assert secrets == ({"TS_AUTHKEY"} if name == "tailscale" else set())
 
 
+@pytest.mark.req("R-2.4.1-only-25-mapped")
 def test_only_smtp_is_mapped() -> None:
     """Port 25 of Postfix is the task's only port (F30)."""
     ports = [port for item in task()["containerDefinitions"] for port in item.get("portMappings", [])]
     assert ports == [{"containerPort": 25, "hostPort": 25, "protocol": "tcp"}]
 
 
+@pytest.mark.req("R-3.2-userspace-proxy", "R-3.2-no-shared-hostname", "R-2.5.4-gateway-tag")
 def test_tailscale_runs_in_userspace_behind_its_proxy() -> None:
     """Fargate has no TUN device: the proxy is the only way in, and the tunnel uses it (F06, D2)."""
     settings = environment("tailscale")
@@ -98,6 +103,7 @@ def test_tailscale_runs_in_userspace_behind_its_proxy() -> None:
     assert settings["TS_EXTRA_ARGS"] == "--advertise-tags=tag:fargate-mx"
 
 
+@pytest.mark.req("R-3.2-state-volume")
 def test_state_volume_is_mounted() -> None:
     """Tailscale's state directory is the task's volume."""
     mounts = container("tailscale")["mountPoints"]
@@ -105,6 +111,7 @@ def test_state_volume_is_mounted() -> None:
     assert {mount["sourceVolume"] for mount in mounts} == {volume["name"] for volume in task()["volumes"]}
 
 
+@pytest.mark.req("R-3.2-start-order")
 def test_start_order() -> None:
     """Nothing starts before what it talks through; waiting for HEALTHY needs a health check there (F17)."""
     assert container("postfix")["dependsOn"] == [{"containerName": "tunnel", "condition": "START"}]
@@ -112,6 +119,7 @@ def test_start_order() -> None:
     assert "healthCheck" in container("tailscale")
 
 
+@pytest.mark.req("R-8.3.1-check-timing")
 def test_a_dead_tunnel_is_noticed_within_a_minute() -> None:
     """Retries times interval plus timeout stays below 60 s; the numbers are in ECS's ranges (F17)."""
     for name in ("postfix", "tailscale"):
@@ -123,6 +131,7 @@ def test_a_dead_tunnel_is_noticed_within_a_minute() -> None:
     assert container("postfix")["healthCheck"]["command"] == ["CMD-SHELL", "/usr/local/bin/mx-healthcheck"]
 
 
+@pytest.mark.req("R-8.1-stream-per-container")
 def test_every_container_logs_to_its_own_streams() -> None:
     """The stream prefix is the container's name (design 8.1)."""
     for item in task()["containerDefinitions"]:
@@ -131,11 +140,13 @@ def test_every_container_logs_to_its_own_streams() -> None:
         assert log["options"]["awslogs-stream-prefix"] == item["name"]
 
 
+@pytest.mark.req("R-3.2-grace-period")
 def test_sessions_may_end_before_postfix_stops() -> None:
     """Postfix gets Fargate's longest grace period."""
     assert container("postfix")["stopTimeout"] == 120
 
 
+@pytest.mark.req("R-3.2-gateway-values")
 def test_gateway_knows_domains_and_size() -> None:
     """The site's domains and size limit reach Postfix (F14, F66)."""
     settings = environment("postfix")

@@ -36,6 +36,7 @@ def _options(plan: TaskPlan, name: str, **extra: Any) -> dict[str, Any]:
     return engine_options(plan.container(name), plan, **given)
 
 
+@pytest.mark.req("R-0-fargate-plan")
 def test_a_definition_becomes_a_plan() -> None:
     """Each part arrives with its meaning, defaults are ECS's."""
     plan = _plan()
@@ -50,12 +51,14 @@ def test_a_definition_becomes_a_plan() -> None:
     assert tunnel.log.stream("tunnel", "0123") == "mx/tunnel/0123"
 
 
+@pytest.mark.req("R-0-fargate-refuses")
 def test_what_is_refused_is_not_planned() -> None:
     """The way to a container leads past the refusals."""
     with pytest.raises(Refused, match="do not support devices"):
         _plan(changed(TASK, (*TUNNEL, "linuxParameters", "devices"), [{"hostPath": "/dev/net/tun"}]))
 
 
+@pytest.mark.req("R-0-fargate-plan")
 def test_nothing_is_expanded_in_the_environment() -> None:
     """${TASK_ID} reaches the container as it stands (F24)."""
     name = [{"name": "TS_HOSTNAME", "value": "fargate-mx-${TASK_ID}"}]
@@ -63,6 +66,7 @@ def test_nothing_is_expanded_in_the_environment() -> None:
     assert _options(plan, "tunnel")["environment"]["TS_HOSTNAME"] == "fargate-mx-${TASK_ID}"
 
 
+@pytest.mark.req("R-0-fargate-rights")
 def test_a_container_gets_nothing_beyond_the_defaults() -> None:
     """No capability, device or security option; the image's own health check is off, as on ECS."""
     options = _options(_plan(), "postfix")
@@ -73,6 +77,7 @@ def test_a_container_gets_nothing_beyond_the_defaults() -> None:
     assert (options["mem_limit"], options["nano_cpus"]) == ("512m", 250_000_000)
 
 
+@pytest.mark.req("R-0-fargate-rights")
 def test_only_the_stand_in_for_tailscaled_works_backstage() -> None:
     """The extra rights go by image, and to that one image."""
     image = (*TUNNEL, "image")
@@ -85,6 +90,7 @@ def test_only_the_stand_in_for_tailscaled_works_backstage() -> None:
         assert "devices" not in options
 
 
+@pytest.mark.req("R-0-fargate-plan")
 def test_health_checks_are_given_in_nanoseconds() -> None:
     """The engine's unit."""
     check = {"command": ["CMD", "check"], "interval": 10, "timeout": 5, "retries": 2, "startPeriod": 40}
@@ -98,6 +104,7 @@ def test_health_checks_are_given_in_nanoseconds() -> None:
     }
 
 
+@pytest.mark.req("R-0-fargate-plan")
 def test_secrets_become_variables_and_volumes_mounts() -> None:
     """A volume of one container is anonymous; a shared one is named by the caller."""
     options = _options(_plan(), "tunnel", secrets={"TS_AUTHKEY": "value"})
@@ -108,12 +115,14 @@ def test_secrets_become_variables_and_volumes_mounts() -> None:
     assert mount["Source"] == "v1"
 
 
+@pytest.mark.req("R-0-fargate-plan")
 def test_shell_checks_can_be_executed() -> None:
     """CMD-SHELL goes through a shell, CMD does not."""
     assert HealthCheck(("CMD-SHELL", "a || exit 1")).argv == ["/bin/sh", "-c", "a || exit 1"]
     assert HealthCheck(("CMD", "a", "b")).argv == ["a", "b"]
 
 
+@pytest.mark.req("R-0-fargate-dependencies")
 def test_dependents_stop_before_what_they_depend_on() -> None:
     """Postfix ends before the tunnel through which it delivers, and that before tailscale."""
     chain = TaskPlan(
@@ -128,6 +137,7 @@ def test_dependents_stop_before_what_they_depend_on() -> None:
     assert chain.stop_order() == [["postfix", "alone"], ["tunnel"], ["tailscale"]]
 
 
+@pytest.mark.req("R-0-fargate-plan")
 def test_shared_volumes_are_those_of_several_containers() -> None:
     """Two mounts in one container share nothing."""
     plan = _plan()

@@ -39,6 +39,7 @@ account = "u1"
 """
 
 
+@pytest.mark.req("R-0-site-to-terraform", "R-4.4-one-size")
 def test_every_value_arrives(tmp_path: Path) -> None:
     """Each site value stands under its Terraform name, sizes in bytes on the wire (F66)."""
     (tmp_path / "site.toml").write_text(SITE, encoding="utf-8")
@@ -60,6 +61,7 @@ def test_every_value_arrives(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.req("R-0-site-to-terraform")
 def test_variables_and_declarations_agree() -> None:
     """The names given are those Terraform declares without a default: none missing, none unknown."""
     text = (ROOT / "infra/terraform/variables.tf").read_text(encoding="utf-8")
@@ -68,6 +70,7 @@ def test_variables_and_declarations_agree() -> None:
     assert required == set(terraform_variables(load_site(ROOT / "site.toml"), IMAGES))
 
 
+@pytest.mark.req("R-10.2-variables-validated")
 def test_every_variable_is_validated() -> None:
     """Each declaration has a validation whose message says what is allowed."""
     text = (ROOT / "infra/terraform/variables.tf").read_text(encoding="utf-8")
@@ -76,6 +79,7 @@ def test_every_variable_is_validated() -> None:
     assert [name for name, body in blocks if "allowed:" not in body] == []
 
 
+@pytest.mark.req("R-10.2-variables-validated")
 @pytest.mark.parametrize("images", [{}, {"postfix": "a:1"}, {**IMAGES, "extra": "b:1"}])
 def test_images_must_be_exactly_the_containers(images: dict[str, str]) -> None:
     """A missing or an unknown image is refused before Terraform sees it."""
@@ -83,6 +87,7 @@ def test_images_must_be_exactly_the_containers(images: dict[str, str]) -> None:
         terraform_variables(load_site(ROOT / "site.toml"), images)
 
 
+@pytest.mark.req("R-0-site-to-terraform")
 def test_file_is_readable_json(tmp_path: Path) -> None:
     """What is written is what Terraform reads back, UTF-8 included."""
     write_variables(tmp_path / "terraform.tfvars.json", {"alert_email": "管理@example.net", "max_tasks": 1})

@@ -27,6 +27,7 @@ def _example_names() -> set[str]:
     return set(re.findall(r"^([A-Z][A-Z0-9_]*)=", EXAMPLE, re.MULTILINE))
 
 
+@pytest.mark.req("R-1.2.2-service-addresses", "R-2.3-bridge-network")
 def test_the_nine_services_have_the_designs_addresses() -> None:
     """Name and address of each service are fixed (design 1.2.2, 2.3)."""
     found = {
@@ -37,6 +38,7 @@ def test_the_nine_services_have_the_designs_addresses() -> None:
     assert network["ipam"]["config"][0]["subnet"] == "172.20.0.0/24"
 
 
+@pytest.mark.req("R-2.4.2-published-on-tailnet", "R-2.4.2-submission-open", "R-2.4.2-no-port-80")
 def test_ports_are_published_on_the_tailnet_address_alone() -> None:
     """No entry without a host address, and that address is the tailnet's (F42, F51, D7)."""
     published = {(name, str(port)) for name, service in SERVICES.items() for port in service.get("ports", ())}
@@ -52,6 +54,7 @@ def test_ports_are_published_on_the_tailnet_address_alone() -> None:
     }
 
 
+@pytest.mark.req("R-8.3.2-every-service-checked", "R-1.2.2-services-restart")
 @pytest.mark.parametrize("name", sorted(ADDRESSES))
 def test_every_service_is_watched_and_comes_back(name: str) -> None:
     """A health check with a program in the image, and a restart after failure or reboot (design 8.3.2)."""
@@ -62,6 +65,7 @@ def test_every_service_is_watched_and_comes_back(name: str) -> None:
     assert service["restart"] == "unless-stopped"
 
 
+@pytest.mark.req("R-1.2-no-floating-tag")
 def test_no_image_floats() -> None:
     """Each image is what the deployer names; no tag that moves by itself (F08, F74)."""
     assert {service["image"] for service in SERVICES.values()} == {
@@ -70,6 +74,7 @@ def test_no_image_floats() -> None:
     assert re.search(r":(latest|stable)\b", TEXT) is None
 
 
+@pytest.mark.req("R-6.1.2-secrets-as-files")
 def test_secrets_are_files_and_never_in_an_environment() -> None:
     """What .env.example leaves empty reaches containers as mounted secrets only."""
     secret = {variable["environment"] for variable in STACK["secrets"].values()}
@@ -83,6 +88,7 @@ def test_secrets_are_files_and_never_in_an_environment() -> None:
     assert len(inline) > 5
 
 
+@pytest.mark.req("R-6.1.2-example-complete")
 def test_the_example_and_the_compose_file_know_the_same_variables() -> None:
     """Every variable that is asked for is documented, and every documented one is used."""
     asked = set(re.findall(r"\$\{([A-Z0-9_]+)", TEXT))
@@ -90,6 +96,7 @@ def test_the_example_and_the_compose_file_know_the_same_variables() -> None:
     assert _example_names() == asked | USED_BY_THE_HOST
 
 
+@pytest.mark.req("R-10.1-selinux-labels")
 def test_bind_mounts_carry_selinux_labels() -> None:
     """On the live host SELinux enforces: a mount of the deployed tree without :z or :Z would be refused."""
     mounts = [volume for service in SERVICES.values() for volume in service.get("volumes", ())]
@@ -98,6 +105,7 @@ def test_bind_mounts_carry_selinux_labels() -> None:
     assert [mount for mount in own if not re.search(r":(ro,)?[zZ]$", mount)] == []
 
 
+@pytest.mark.req("R-10.1-one-data-root")
 def test_there_is_one_data_root() -> None:
     """What persists lies below ./data, which is what the backup takes (design 10.1, F81)."""
     writable = {

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fixtures.dell.console import CommandError, SshConsole, archive
 
 
+@pytest.mark.req("R-0-console-exact")
 def test_the_remote_command_is_one_quoted_argument() -> None:
     """ssh joins its arguments with spaces, so quoting is this side's duty."""
     argv = SshConsole("root@host.example.net", ("-p", "2222")).argv(["printf", "%s", "a b; reboot"])
@@ -21,17 +22,20 @@ def test_the_remote_command_is_one_quoted_argument() -> None:
     assert argv[7:] == ["printf %s 'a b; reboot'"]
 
 
+@pytest.mark.req("R-0-console-exact")
 def test_sudo_never_asks() -> None:
     """An account that is not root goes through sudo, which fails rather than wait for a password."""
     assert SshConsole("deploy@host.example.net", sudo=True).argv(["id", "-u"])[-1] == "sudo -n -- id -u"
 
 
+@pytest.mark.req("R-0-console-exact")
 @given(st.lists(st.text(st.characters(exclude_characters="\0"), max_size=12), min_size=1, max_size=5))
 def test_every_argument_survives(argv: list[str]) -> None:
     """What a POSIX shell makes of the remote line is the argument list again."""
     assert shlex.split(SshConsole("h").argv(argv)[-1]) == argv
 
 
+@pytest.mark.req("R-0-console-files")
 def test_an_archive_keeps_the_executable_bit_and_nothing_else_of_the_mode(tmp_path: Path) -> None:
     """Whatever umask the checkout was made with, the host gets 755 and 644."""
     script, text = tmp_path / "run.sh", tmp_path / "note"
@@ -54,18 +58,21 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshConsole:
     return SshConsole("root@host.example.net")
 
 
+@pytest.mark.req("R-0-console-exact")
 def test_output_status_and_input_come_through(ssh: SshConsole) -> None:
     """All three streams and the exit status are the remote program's."""
     result = ssh.run(["sh", "-c", "cat; echo problem >&2; exit 3"], stdin=b"fed", check=False)
     assert (result.status, result.stdout, result.stderr) == (3, "fed", "problem\n")
 
 
+@pytest.mark.req("R-0-console-exact")
 def test_a_failing_program_raises_with_its_words(ssh: SshConsole) -> None:
     """Nothing fails silently unless asked to."""
     with pytest.raises(CommandError, match="no such luck"):
         ssh.run(["sh", "-c", "echo no such luck >&2; exit 1"])
 
 
+@pytest.mark.req("R-0-console-files")
 def test_a_put_file_has_its_mode_and_no_leftovers(ssh: SshConsole, tmp_path: Path) -> None:
     """The file is there whole, with its mode, and nothing lies beside it."""
     folder = tmp_path / "it's a folder"
@@ -76,6 +83,7 @@ def test_a_put_file_has_its_mode_and_no_leftovers(ssh: SshConsole, tmp_path: Pat
     assert (folder / ".env").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.req("R-0-console-files")
 def test_a_put_tree_unpacks_below_a_new_folder(ssh: SshConsole, tmp_path: Path) -> None:
     """Folders are made, contents and modes are the archive's."""
     source = tmp_path / "source"

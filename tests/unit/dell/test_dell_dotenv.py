@@ -19,6 +19,7 @@ def _sourced(text: str, name: str) -> str:
     return subprocess.run(argv, input=text, capture_output=True, text=True, check=True, env={}).stdout
 
 
+@pytest.mark.req("R-6.1.2-env-sourceable")
 @given(PRINTABLE)
 @settings(max_examples=150, deadline=None)
 def test_a_shell_reads_back_every_value_that_is_not_refused(value: str) -> None:
@@ -31,6 +32,7 @@ def test_a_shell_reads_back_every_value_that_is_not_refused(value: str) -> None:
     assert _sourced(line, "V") == value
 
 
+@pytest.mark.req("R-6.1.2-env-sourceable")
 @given(PRINTABLE)
 def test_a_quoted_value_holds_nothing_that_compose_would_replace(value: str) -> None:
     """Compose expands and unescapes between double quotes, and lets a backslash hide a closing quote."""
@@ -48,6 +50,7 @@ def test_a_quoted_value_holds_nothing_that_compose_would_replace(value: str) -> 
         assert not inner.endswith("\\")
 
 
+@pytest.mark.req("R-6.1.2-env-sourceable")
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -64,6 +67,7 @@ def test_quoted_forms(value: str, expected: str) -> None:
     assert quote("V", value) == expected
 
 
+@pytest.mark.req("R-6.1.2-env-refuses")
 @pytest.mark.parametrize(
     "value", ["two\nlines", "tab\t", "nul\0", "it's $5", 'it\'s "x"', "it's `x`", "it's\\", "a\r"]
 )
@@ -74,12 +78,14 @@ def test_refusals_name_the_variable_and_hide_the_value(value: str) -> None:
     assert value not in str(caught.value)
 
 
+@pytest.mark.req("R-6.1.2-env-refuses")
 def test_a_final_backslash_alone_is_refused_too() -> None:
     """Compose would take the closing quote for part of the value."""
     with pytest.raises(EnvironmentValueError, match=r"^V: "):
         quote("V", "path\\")
 
 
+@pytest.mark.req("R-6.1.2-env-refuses")
 def test_a_bad_name_is_refused() -> None:
     """A name that a shell would run as a command never gets into the file."""
     with pytest.raises(EnvironmentValueError, match="rm -rf"):
@@ -95,6 +101,7 @@ RSPAMD_PASSWORD=
 """
 
 
+@pytest.mark.req("R-6.1.2-env-merged")
 def test_merge_replaces_in_place_and_keeps_what_it_does_not_know() -> None:
     """Comments, blank lines, order and foreign variables stay; new variables come last."""
     merged = merge(EXISTING, {"MAIL_DOMAIN": "new.example.org", "TZ": "Asia/Tokyo"})
@@ -109,6 +116,7 @@ def test_merge_replaces_in_place_and_keeps_what_it_does_not_know() -> None:
     ]
 
 
+@pytest.mark.req("R-6.1.2-env-merged")
 def test_merge_keeps_a_generated_password_but_fills_an_empty_one() -> None:
     """The database goes on having the password it was made with."""
     new = {"MYSQL_PASSWORD": "other", "RSPAMD_PASSWORD": "fresh"}
@@ -118,12 +126,14 @@ def test_merge_keeps_a_generated_password_but_fills_an_empty_one() -> None:
     assert "other" not in merged
 
 
+@pytest.mark.req("R-6.1.2-env-merged")
 def test_merge_leaves_one_line_of_a_variable_that_was_there_twice() -> None:
     """The last line wins in a shell, so a forgotten second one would undo the new value."""
     merged = merge("TZ=UTC\nX=1\nexport TZ='Europe/Berlin'\n", {"TZ": "Asia/Tokyo"})
     assert merged == "TZ='Asia/Tokyo'\nX=1\n"
 
 
+@pytest.mark.req("R-6.1.2-env-merged")
 @given(
     st.dictionaries(
         st.from_regex(r"[A-Z][A-Z0-9_]{0,8}", fullmatch=True),

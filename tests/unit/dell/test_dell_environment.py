@@ -49,6 +49,7 @@ def variables(secrets: Secrets) -> dict[str, str]:
     return environment(Site.model_validate(RAW), images, "100.64.0.10", secrets)
 
 
+@pytest.mark.req("R-0-site-to-env", "R-4.4-one-size")
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -76,6 +77,7 @@ def test_each_value_is_the_sites(variables: dict[str, str], name: str, value: st
     assert variables[name] == value
 
 
+@pytest.mark.req("R-6.1.2-passwords-generated")
 def test_generated_variables_exist_and_differ(variables: dict[str, str]) -> None:
     """Four passwords, no two alike, each too long to guess."""
     values = [variables[name] for name in GENERATED]
@@ -83,11 +85,13 @@ def test_generated_variables_exist_and_differ(variables: dict[str, str]) -> None
     assert min(map(len, values)) >= 24
 
 
+@pytest.mark.req("R-6.1.2-des-key")
 def test_the_webmail_key_has_the_length_that_its_cipher_takes(variables: dict[str, str]) -> None:
     """Roundcube's DES-EDE3-CBC key is 24 characters (design 6.1.2)."""
     assert len(variables["ROUNDCUBE_DES_KEY"]) == 24
 
 
+@pytest.mark.req("R-0-secrets-hidden")
 def test_secrets_do_not_show_themselves(secrets: Secrets) -> None:
     """No repr, of one or of all, holds a value; the value itself is there for who uses it."""
     assert repr(secrets.sendgrid_api_key) == "'***'"
@@ -96,6 +100,7 @@ def test_secrets_do_not_show_themselves(secrets: Secrets) -> None:
     assert secrets.sendgrid_api_key == "SG.key-of-a-test"
 
 
+@pytest.mark.req("R-6.1.2-passwords-generated")
 def test_two_generations_differ() -> None:
     """Nothing is derived from anything that repeats."""
     assert generate() != generate()

@@ -7,6 +7,7 @@ import pytest
 from fixtures.dell.layout import files_to_ship, obsolete, services_of, shipped
 
 
+@pytest.mark.req("R-10.1-shipped-files")
 @pytest.mark.parametrize(
     ("path", "goes"),
     [
@@ -29,6 +30,7 @@ def test_shipped(path: str, goes: bool) -> None:
     assert shipped(PurePosixPath(path)) is goes
 
 
+@pytest.mark.req("R-10.1-shipped-files")
 def test_files_are_named_below_the_target(tmp_path: Path) -> None:
     """Paths are relative and complete, whatever else lies in the folder."""
     for name in ("docker-compose.yml", ".env", "config/nginx/nginx.conf", "data/db/ibdata1"):
@@ -37,6 +39,7 @@ def test_files_are_named_below_the_target(tmp_path: Path) -> None:
     assert sorted(files_to_ship(tmp_path)) == ["config/nginx/nginx.conf", "docker-compose.yml"]
 
 
+@pytest.mark.req("R-10.1-changed-restarts")
 def test_services_of_changed_files() -> None:
     """A service's own folder names it; files beside those folders name nobody."""
     changed = [
@@ -48,6 +51,7 @@ def test_services_of_changed_files() -> None:
     assert services_of(changed) == {"nginx", "rspamd"}
 
 
+@pytest.mark.req("R-10.1-removes-own-only")
 def test_obsolete_names_only_what_was_shipped_before() -> None:
     """A doctored manifest cannot make the deployer remove data, users or anything outside the target."""
     manifest = "\n".join(

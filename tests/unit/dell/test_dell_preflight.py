@@ -44,6 +44,7 @@ class FakeConsole:
         raise AssertionError(f"preflight wrote {folder}")
 
 
+@pytest.mark.req("R-10.1-preflight")
 def test_a_good_host_passes() -> None:
     """The control for all refusals below; and it raises nothing, writes nothing."""
     asked = FakeConsole(GOOD)
@@ -51,6 +52,7 @@ def test_a_good_host_passes() -> None:
     assert asked.run(["id", "-u"]).stdout == "0\n"
 
 
+@pytest.mark.req("R-10.1-preflight", "R-2.5.2-cgnat-range", "R-2.5.2-kernel-mode")
 @pytest.mark.parametrize(
     ("command", "answer", "reason", "step"),
     [
@@ -100,6 +102,7 @@ def test_refusals(command: str, answer: tuple[int, str, str], reason: str, step:
     assert step in text.partition("next step:")[2]
 
 
+@pytest.mark.req("R-10.1-preflight")
 def test_all_reasons_come_at_once() -> None:
     """A bare host is told everything in one go."""
     with pytest.raises(PreflightError) as caught:
@@ -107,6 +110,7 @@ def test_all_reasons_come_at_once() -> None:
     assert str(caught.value).count("next step:") == 7
 
 
+@pytest.mark.req("R-10.1-trust-store")
 def test_the_trust_store_is_found_on_either_family() -> None:
     """RHEL's bundle first, then Debian's; none is refused."""
     assert ca_bundle(FakeConsole({"test -s /etc/pki": (0, "", "")})) == "/etc/pki/tls/certs/ca-bundle.crt"

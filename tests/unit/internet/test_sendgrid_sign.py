@@ -28,6 +28,7 @@ def verifies(content: bytes, public: str = KEY.public) -> bool:
     return bool(dkim.verify(content, dnsfunc=lambda *_, **__: record))
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 @given(body=st.binary(max_size=400).map(lambda raw: raw.replace(b"\r", b"").replace(b"\n", b"\r\n")))
 @settings(max_examples=25, deadline=None)
 def test_signature_covers_any_body(body: bytes) -> None:
@@ -37,6 +38,7 @@ def test_signature_covers_any_body(body: bytes) -> None:
     assert not verifies(outgoing + b"one more word\r\n")
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_signature_fails_with_another_key() -> None:
     """The signature is the account's: another key's record does not verify it."""
     outgoing = signed(HEAD + b"\r\nhello\r\n", CONFIG, "0123abcd", "198.18.1.39")
@@ -44,6 +46,7 @@ def test_signature_fails_with_another_key() -> None:
     assert not verifies(outgoing, DkimKey.create().public)
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_blind_recipients_stay_blind() -> None:
     """A Bcc header, folded or not, is gone, and its neighbours are not."""
     head = HEAD + b"Bcc: dave@example.net,\r\n erin@example.net\r\nX-Kept: yes\r\n"
@@ -53,6 +56,7 @@ def test_blind_recipients_stay_blind() -> None:
     assert b"X-Kept: yes\r\n\r\nBcc: in the body" in outgoing
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_bare_line_feeds_become_crlf() -> None:
     """What comes with bare line feeds goes out with CRLF, and signed as such."""
     outgoing = signed(HEAD.replace(b"\r\n", b"\n") + b"\nhello\n", CONFIG, "0123abcd", "198.18.1.39")
@@ -60,6 +64,7 @@ def test_bare_line_feeds_become_crlf() -> None:
     assert verifies(outgoing)
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 @pytest.mark.parametrize(
     ("header", "domain"),
     [
@@ -73,12 +78,14 @@ def test_from_domain_is_the_address_s(header: bytes, domain: str) -> None:
     assert from_domain(header + b"\r\n\r\n") == domain
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_return_path_names_recipient_and_domain() -> None:
     """Bounces come back to the domain's own host, saying for whom (F75)."""
     found = return_path(CONFIG, "kuma8088.com", "0123abcd", "carol@example.net")
     assert found == "bounces+12345678-0123-carol=example.net@em4001.kuma8088.com"
 
 
+@pytest.mark.req("R-0-sendgrid-contract", "R-0-secrets-hidden")
 def test_keys_are_found_whole_and_never_shown() -> None:
     """A key matches as a whole, and its text is not in its repr."""
     found = CONFIG.find_key("SG.first")

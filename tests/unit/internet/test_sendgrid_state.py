@@ -6,6 +6,8 @@ import pytest
 
 from fixtures.internet.sendgrid.server.state import Accepted, Control, Event, State
 
+pytestmark = pytest.mark.req("R-0-sendgrid-switches")
+
 
 def test_switches_change_what_is_named() -> None:
     """A switch that is named changes, the others stay."""

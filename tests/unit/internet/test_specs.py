@@ -18,6 +18,7 @@ SITE = load_site(Path(__file__).resolve().parents[3] / "site.toml")
 AUTHORITY = Authority.create()
 
 
+@pytest.mark.req("R-0-world-plan")
 def test_routers_hold_the_plan_s_addresses() -> None:
     """The gateway routes for both subnets and resolves for the VPC, the home router is the LAN's."""
     igw = igw_spec("router")
@@ -31,6 +32,7 @@ def test_routers_hold_the_plan_s_addresses() -> None:
     assert ntt.env["UPSTREAM"] == "198.18.0.1"
 
 
+@pytest.mark.req("R-0-secrets-hidden")
 def test_no_secret_travels_in_the_environment() -> None:
     """Keys reach SendGrid as files: neither environment nor command line contains them."""
     key = new_api_key()
@@ -42,11 +44,13 @@ def test_no_secret_travels_in_the_environment() -> None:
     assert "PRIVATE" not in visible
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
 def test_api_keys_are_new_each_time() -> None:
     """Two keys are never the same."""
     assert new_api_key() != new_api_key()
 
 
+@pytest.mark.req("R-0-vantage-socks")
 def test_vantage_publishes_its_socks_port_alone() -> None:
     """A vantage offers its proxy on 1080, trusts the run's CA and has the route it was given."""
     spec = vantage_spec("lan-host", "toolbox", {"net": "192.168.1.50"}, "192.168.1.1", "192.168.1.1", b"pem")
@@ -55,6 +59,7 @@ def test_vantage_publishes_its_socks_port_alone() -> None:
     assert (spec.env["GATEWAY"], spec.env["NAMESERVER"]) == ("192.168.1.1", "192.168.1.1")
 
 
+@pytest.mark.req("R-0-world-plan")
 @pytest.mark.parametrize(
     ("make", "place", "address"),
     [(peer_receiver_spec, "peer-receiver", "198.18.2.20"), (peer_sender_spec, "peer-sender", "198.18.2.10")],
@@ -83,6 +88,7 @@ status=sent (250 2.0.0 Ok: queued as 1049A264131)
 """
 
 
+@pytest.mark.req("R-0-trace-read")
 def test_attempts_are_read_from_the_log() -> None:
     """A message's attempts come in order, with the other host's words, and without other messages' ones."""
     found = attempts(LOG, "644E0264173")

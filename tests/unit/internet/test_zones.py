@@ -40,6 +40,7 @@ def texts(found: Parsed, owner: str, kind: str) -> list[str]:
     return [record.to_text() for record in rdataset] if rdataset else []
 
 
+@pytest.mark.req("R-2.2-mx-names-host")
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_mx_names_a_host_with_an_address(domain: str) -> None:
     """Each domain's one MX is a host name, no address and no alias, and that host has an A record (F05)."""
@@ -49,12 +50,14 @@ def test_mx_names_a_host_with_an_address(domain: str) -> None:
     assert texts(found, "mx.kuma8088.com.", "CNAME") == []
 
 
+@pytest.mark.req("R-2.2.1-no-foreign-address")
 def test_mx_host_has_no_address_before_it_gets_one() -> None:
     """Without an address there is no A record, least of all one of somebody else (F04)."""
     assert texts(parsed(mx_address=None), "mx.kuma8088.com.", "A") == []
     assert texts(parsed(mx_address="198.19.0.2"), "mx.kuma8088.com.", "A") == ["198.19.0.2"]
 
 
+@pytest.mark.req("R-2.2.1-short-ttl")
 def test_mx_address_is_short_lived() -> None:
     """The MX host's address may be kept for a minute, not longer (F04)."""
     zone = parsed()["kuma8088.com"]
@@ -62,6 +65,7 @@ def test_mx_address_is_short_lived() -> None:
     assert rdataset.ttl == 60
 
 
+@pytest.mark.req("R-5.1-three-cnames", "R-5.1-spf-dmarc")
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_domain_has_three_cnames_one_spf_one_dmarc(domain: str) -> None:
     """Each domain has three CNAMEs to SendGrid, one SPF and one DMARC record (F75, F76, F77)."""
@@ -78,6 +82,7 @@ def test_domain_has_three_cnames_one_spf_one_dmarc(domain: str) -> None:
     assert texts(found, f"_dmarc.{domain}", "TXT") == [f'"v=DMARC1; p=none; rua=mailto:dmarc@{domain}"']
 
 
+@pytest.mark.req("R-5.1-return-paths-differ")
 def test_return_path_labels_differ() -> None:
     """No two domains share a return-path label."""
     found = parsed()
@@ -90,6 +95,7 @@ def test_return_path_labels_differ() -> None:
     assert len(labels) == len(set(labels)) == 4
 
 
+@pytest.mark.req("R-0-world-dns")
 def test_aliases_end_at_keys_and_spf() -> None:
     """The CNAMEs lead to the account's own keys, whole, and to a return path with SPF."""
     found = parsed()
@@ -99,6 +105,7 @@ def test_aliases_end_at_keys_and_spf() -> None:
     assert texts(found, "u12345678.wl.sendgrid.net.", "TXT") == ['"v=spf1 ip4:198.18.0.87 -all"']
 
 
+@pytest.mark.req("R-0-world-dns")
 def test_no_mx_in_the_world_names_an_address_or_alias() -> None:
     """Every MX target anywhere has an A record of its own."""
     found = parsed()
@@ -112,6 +119,7 @@ def test_no_mx_in_the_world_names_an_address_or_alias() -> None:
     assert all(len(texts(found, target, "A")) == 1 for target in targets)
 
 
+@pytest.mark.req("R-0-names-sealed")
 @pytest.mark.parametrize(
     ("name", "address"),
     [
@@ -126,6 +134,7 @@ def test_world_names_have_the_plan_s_addresses(name: str, address: str) -> None:
     assert texts(parsed(), name, "A") == [address]
 
 
+@pytest.mark.req("R-0-world-dns")
 @pytest.mark.parametrize("address", ["198.18.2.10", "198.18.2.20", "198.18.0.87"])
 def test_mail_hosts_point_back(address: str) -> None:
     """A mail host's address has a pointer to a name with that address."""
@@ -134,6 +143,7 @@ def test_mail_hosts_point_back(address: str) -> None:
     assert texts(found, name, "A") == [address]
 
 
+@pytest.mark.req("R-0-names-sealed")
 def test_root_delegates_nothing() -> None:
     """The root zone knows its own server alone: whatever no zone holds does not exist."""
     root = parsed()[ROOT]

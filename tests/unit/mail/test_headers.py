@@ -14,6 +14,7 @@ RECEIVED = (
 )
 
 
+@pytest.mark.req("R-0-trace-read")
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
@@ -29,6 +30,7 @@ def test_queue_id_is_read_from_the_reply(reply: str, expected: str | None) -> No
     assert queue_id(reply) == expected
 
 
+@pytest.mark.req("R-0-trace-read")
 def test_trace_lists_hops_latest_first() -> None:
     """Every Received header becomes a hop, folded or not, with what it says and no more."""
     assert trace(RECEIVED + b"Subject: x\r\n\r\nReceived: by nobody\r\n") == [

@@ -12,6 +12,7 @@ from fixtures.mail.message import EICAR, GTUBE, JAPANESE_SUBJECT, japanese, make
 FROM, TO = "bob@example.org", ["carol@example.net"]
 
 
+@pytest.mark.req("R-0-messages-identified")
 def test_marker_is_everywhere_and_new() -> None:
     """Subject, body and Message-ID carry the marker, and no two messages share one."""
     message = make(FROM, TO, subject="hello")
@@ -22,6 +23,7 @@ def test_marker_is_everywhere_and_new() -> None:
     assert make(FROM, TO).marker != message.marker
 
 
+@pytest.mark.req("R-0-messages-wire-form")
 def test_japanese_survives_the_wire() -> None:
     """Japanese text is plain ASCII on the wire and itself again after parsing (RFC 2047)."""
     message = japanese(FROM, TO)
@@ -31,6 +33,7 @@ def test_japanese_survives_the_wire() -> None:
     assert "よろしく" in parse(message.content).get_content()
 
 
+@pytest.mark.req("R-0-samples-genuine")
 def test_samples_are_the_agreed_ones() -> None:
     """The samples are exactly the ones that scanners know, by their lengths and a published digest."""
     assert len(GTUBE) == 68
@@ -38,6 +41,7 @@ def test_samples_are_the_agreed_ones() -> None:
     assert hashlib.md5(EICAR, usedforsecurity=False).hexdigest() == "44d88612fea8a8f36de82e1278abb02f"
 
 
+@pytest.mark.req("R-0-samples-genuine")
 def test_samples_are_in_the_messages() -> None:
     """The spam sample stands in the body, the virus sample is the attachment's very content."""
     assert GTUBE in parse(spam(FROM, TO).content).get_content()
@@ -45,6 +49,7 @@ def test_samples_are_in_the_messages() -> None:
     assert attachment.get_content() == EICAR
 
 
+@pytest.mark.req("R-0-messages-wire-form")
 @given(size=st.integers(min_value=600, max_value=6000))
 @settings(max_examples=80, deadline=None)
 def test_sized_is_exact(size: int) -> None:
@@ -56,6 +61,7 @@ def test_sized_is_exact(size: int) -> None:
     assert max(len(line) for line in content.split(b"\r\n")) <= 998
 
 
+@pytest.mark.req("R-0-messages-wire-form")
 def test_sized_refuses_the_impossible() -> None:
     """A size below the bare message is an error."""
     with pytest.raises(ValueError, match="smaller than"):

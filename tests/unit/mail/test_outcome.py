@@ -10,6 +10,7 @@ from fixtures.mail.smtp import deliver
 from fixtures.vantage import Vantage
 
 
+@pytest.mark.req("R-0-outcome-told-apart")
 @given(code=st.integers(min_value=-1, max_value=599))
 def test_only_2xx_accepts_and_only_5xx_refuses(code: int) -> None:
     """Whatever is neither 2xx nor 5xx leaves the message with the sender, to be tried again."""
@@ -17,6 +18,7 @@ def test_only_2xx_accepts_and_only_5xx_refuses(code: int) -> None:
     assert Reply(code, "").verdict is expected
 
 
+@pytest.mark.req("R-0-outcome-told-apart")
 def test_queue_id_belongs_to_accepted_mail_alone() -> None:
     """A queue id quoted in a refusal is not the message's."""
     accepted = Outcome(Verdict.ACCEPTED, "data", Reply(250, "2.0.0 Ok: queued as 4F2A"))
@@ -24,6 +26,7 @@ def test_queue_id_belongs_to_accepted_mail_alone() -> None:
     assert (accepted.queue_id, refused.queue_id) == ("4F2A", None)
 
 
+@pytest.mark.req("R-0-no-password-without-tls")
 @pytest.mark.parametrize("tls", ["none", "opportunistic"])
 def test_password_needs_verified_tls(tls: str) -> None:
     """A password is refused before anything is dialled unless TLS is verified."""

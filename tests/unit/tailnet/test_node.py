@@ -23,6 +23,7 @@ A = Peer("AAAA", "100.64.0.2", "198.51.100.2:41641")
 B = Peer("BBBB", "100.64.0.3", "198.51.100.3:41641")
 
 
+@pytest.mark.req("R-0-tailnet-filter")
 def test_the_filter_accepts_what_the_rule_says_and_drops_the_rest() -> None:
     """One rule, one accept line with its sources and ports; the last word of the chain is drop."""
     text = ruleset("100.64.0.1", [{"src": ["100.64.0.2"], "proto": [6], "ports": [[443, 443], [993, 995]]}])
@@ -35,6 +36,7 @@ def test_the_filter_accepts_what_the_rule_says_and_drops_the_rest() -> None:
     assert lines.index("counter drop") == lines.index(accepts[-1]) + 1
 
 
+@pytest.mark.req("R-0-tailnet-filter")
 def test_without_rules_nothing_gets_in() -> None:
     """No source appears, and what is not an answer is dropped."""
     text = ruleset("100.64.0.1", [])
@@ -42,6 +44,7 @@ def test_without_rules_nothing_gets_in() -> None:
     assert text.index("established,related accept") < text.index("counter drop")
 
 
+@pytest.mark.req("R-0-tailnet-filter")
 def test_all_ports_need_no_list_and_overlaps_are_joined() -> None:
     """nftables refuses overlapping ranges in one set; every port of a protocol is the protocol."""
     everything = ruleset("100.64.0.1", [{"src": ["100.64.0.2"], "proto": [17], "ports": [[0, 65535]]}])
@@ -52,6 +55,7 @@ def test_all_ports_need_no_list_and_overlaps_are_joined() -> None:
     assert "udp dport { 1-10 } accept" in joined
 
 
+@pytest.mark.req("R-0-tailnet-names")
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=200))
 def test_the_hosts_block_comes_and_goes_without_a_trace(text: str) -> None:
     """Whatever the file held is there afterwards; putting names in twice is putting them in once."""
@@ -63,6 +67,7 @@ def test_the_hosts_block_comes_and_goes_without_a_trace(text: str) -> None:
     assert emptied == (text if not text or text.endswith("\n") else f"{text}\n")
 
 
+@pytest.mark.req("R-0-tailnet-wireguard")
 def test_peers_come_and_go_one_by_one() -> None:
     """A peer that stays is not touched, so its session goes on; one that goes is removed."""
     assert settings({"AAAA": A}, {"AAAA": A}) == []
@@ -77,6 +82,7 @@ def test_peers_come_and_go_one_by_one() -> None:
     ]
 
 
+@pytest.mark.req("R-0-tailnet-wireguard")
 def test_an_endpoint_is_set_only_when_it_moved() -> None:
     """WireGuard follows its peer by itself; only the coordinator's news overrides that."""
     moved = Peer("AAAA", A.address, "198.51.100.9:1")
@@ -85,6 +91,7 @@ def test_an_endpoint_is_set_only_when_it_moved() -> None:
     assert [line for line in settings({"AAAA": A}, {"AAAA": unknown}) if line.startswith("endpoint")] == []
 
 
+@pytest.mark.req("R-0-tailnet-wireguard")
 def test_the_public_key_is_wireguards() -> None:
     """RFC 7748's test vector (6.1, Alice's key pair)."""
     private = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
@@ -92,6 +99,7 @@ def test_the_public_key_is_wireguards() -> None:
     assert len({new_private_key() for _ in range(3)}) == 3
 
 
+@pytest.mark.req("R-0-tailnet-wireguard")
 def test_traffic_is_read_from_wireguards_answer() -> None:
     """Each peer's lines follow its key."""
     text = "listen_port=1\npublic_key=000000\nendpoint=198.51.100.2:9\nrx_bytes=7\ntx_bytes=8\n"
@@ -105,12 +113,14 @@ def test_traffic_is_read_from_wireguards_answer() -> None:
     assert found["BBBB"].received == 0
 
 
+@pytest.mark.req("R-0-tailnet-cert")
 @pytest.mark.parametrize(("text", "seconds"), [("720h", 2592000), ("1h30m", 5400), ("0", 0), ("45s", 45)])
 def test_durations_are_gos(text: str, seconds: int) -> None:
     """As the real command's flags take them."""
     assert duration(text) == timedelta(seconds=seconds)
 
 
+@pytest.mark.req("R-0-tailnet-cert")
 @pytest.mark.parametrize("text", ["", "720", "30d", "1h x", "-1h"])
 def test_other_durations_are_refused(text: str) -> None:
     """Days are no unit of Go's."""
@@ -118,6 +128,7 @@ def test_other_durations_are_refused(text: str) -> None:
         duration(text)
 
 
+@pytest.mark.req("R-0-tailnet-settings", "R-0-secrets-hidden")
 def test_the_containers_settings_are_read() -> None:
     """The task definition's variables, and containerboot's defaults for the others."""
     found = read_settings(
@@ -134,6 +145,7 @@ def test_the_containers_settings_are_read() -> None:
     assert "tskey" not in repr(found)
 
 
+@pytest.mark.req("R-0-tailnet-settings")
 @pytest.mark.parametrize(
     ("env", "reason"),
     [

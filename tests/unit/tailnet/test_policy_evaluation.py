@@ -39,6 +39,7 @@ def opened(policy: Policy, target: Machine, protocol: int = TCP) -> set[tuple[st
     }
 
 
+@pytest.mark.req("R-2.5.3-policy-exact", "R-2.4.2-submission-open")
 def test_the_deployed_policy_opens_exactly_the_designs_ports(deployed: Policy) -> None:
     """Gateway to 2525, members to 443, 587, 993, 995, TCP only, and nothing to anybody else."""
     assert opened(deployed, SERVER) == REACHED
@@ -47,6 +48,7 @@ def test_the_deployed_policy_opens_exactly_the_designs_ports(deployed: Policy) -
         assert packet_filter(deployed, machine, ALL) == ()
 
 
+@pytest.mark.req("R-2.5.3-policy-own-tests")
 def test_the_deployed_policy_tests_what_it_denies(deployed: Policy) -> None:
     """Its own tests cover gateway, member and server, with both answers for the first two."""
     by_source = {test.source: (len(test.accept), len(test.deny)) for test in deployed.tests}
@@ -55,6 +57,7 @@ def test_the_deployed_policy_tests_what_it_denies(deployed: Policy) -> None:
     assert by_source["tag:mailserver"][1] > 0
 
 
+@pytest.mark.req("R-2.5.3-current-names")
 def test_the_deployed_policy_uses_current_names(deployed: Policy) -> None:
     """autogroup:member, not the old plural (F46); tags owned by admins alone."""
     sources = {source for acl in deployed.acls or () for source in acl.sources}
@@ -65,6 +68,7 @@ def test_the_deployed_policy_uses_current_names(deployed: Policy) -> None:
     }
 
 
+@pytest.mark.req("R-2.5.3-members-apart")
 def test_members_do_not_see_each_other_or_the_gateway(deployed: Policy) -> None:
     """Machines without anything to say to each other are not even told of each other."""
     seen = {(a.name, b.name) for a in ALL for b in ALL if a is not b and sees(deployed, a, b)}
@@ -78,12 +82,14 @@ def policy_of(acls: Sequence[object], **sections: object) -> Policy:
     return parse(json.dumps({"tagOwners": owners, "acls": acls, **sections}))
 
 
+@pytest.mark.req("R-0-policy-evaluator")
 def test_a_tag_takes_the_owners_place() -> None:
     """A tagged machine is no member, and no user's, whoever made its key."""
     acl = {"action": "accept", "src": ["autogroup:member", "tagged-devices@x"], "dst": ["*:*"]}
     assert {name for name, _ in opened(policy_of([acl]), SERVER)} == {"pc", "phone"}
 
 
+@pytest.mark.req("R-0-policy-evaluator")
 def test_self_means_ones_own_machines() -> None:
     """autogroup:self covers machines of the same user and no tagged one."""
     policy = policy_of([{"action": "accept", "src": ["autogroup:member"], "dst": ["autogroup:self:22"]}])
@@ -93,6 +99,7 @@ def test_self_means_ones_own_machines() -> None:
     assert not permitted(policy, PC, SERVER, 22, [TCP])
 
 
+@pytest.mark.req("R-0-policy-evaluator")
 def test_hosts_groups_and_prefixes_select() -> None:
     """Aliases stand for addresses, groups for their users, prefixes for all within."""
     policy = policy_of(
@@ -103,6 +110,7 @@ def test_hosts_groups_and_prefixes_select() -> None:
     assert opened(policy, SERVER) == {(who, port) for who in ("pc", "phone") for port in (10, 11, 12, 20)}
 
 
+@pytest.mark.req("R-0-policy-evaluator")
 def test_no_rules_is_not_the_same_as_no_section() -> None:
     """An empty list denies everything; a policy without the section allows everything."""
     assert packet_filter(policy_of([]), SERVER, ALL) == ()
@@ -110,6 +118,7 @@ def test_no_rules_is_not_the_same_as_no_section() -> None:
     assert [rule.sources for rule in everything] == [("100.64.0.2", "100.64.0.3", "100.64.0.4")]
 
 
+@pytest.mark.req("R-0-policy-evaluator")
 def test_without_proto_a_rule_covers_tcp_udp_and_icmp() -> None:
     """The default protocols; with one named, only that one."""
     default = policy_of([{"action": "accept", "src": ["*"], "dst": ["*:53"]}])
@@ -151,6 +160,7 @@ def passes(rules: Sequence[Rule], source: Machine, port: int) -> bool:
     )
 
 
+@pytest.mark.req("R-0-policy-evaluator")
 @given(ACLS, st.data())
 def test_filters_say_what_the_policy_says(acls: list[dict[str, object]], data: st.DataObject) -> None:
     """For any policy, pair and port: the packet filter passes exactly what the policy permits."""
@@ -163,6 +173,7 @@ def test_filters_say_what_the_policy_says(acls: list[dict[str, object]], data: s
     )
 
 
+@pytest.mark.req("R-0-policy-evaluator")
 @given(ACLS, ACLS)
 def test_more_rules_never_close_anything(some: list[object], more: list[object]) -> None:
     """There are no deny rules: whatever some rules open stays open with more of them."""
@@ -170,6 +181,7 @@ def test_more_rules_never_close_anything(some: list[object], more: list[object])
         assert opened(policy_of(some), target) <= opened(policy_of([*some, *more]), target)
 
 
+@pytest.mark.req("R-0-policy-evaluator")
 @given(ACLS)
 def test_nobody_is_let_in_whom_one_does_not_see(acls: list[object]) -> None:
     """Whoever stands in a machine's filter is one of those it is told of."""

@@ -8,6 +8,8 @@ import pytest
 from fixtures.tailnet.hujson import HujsonError, loads
 from fixtures.tailnet.policy import PolicyError, parse
 
+pytestmark = pytest.mark.req("R-0-policy-refused-as-console")
+
 GOOD: dict[str, Any] = {
     "tagOwners": {"tag:server": ["autogroup:admin"]},
     "groups": {"group:staff": ["alice@example.net"]},

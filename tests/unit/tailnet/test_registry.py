@@ -59,6 +59,7 @@ def join(
     return registry.register(Hello(secret or name, f"public key of {name}", name, list(tags), auth_key))
 
 
+@pytest.mark.req("R-0-tailnet-names")
 def test_addresses_are_given_in_order_and_never_again(registry: Registry) -> None:
     """100.64.0.1, .2 …; a removed machine's address is not reused (F48: nobody chooses)."""
     reusable = key(registry)
@@ -71,6 +72,7 @@ def test_addresses_are_given_in_order_and_never_again(registry: Registry) -> Non
     assert join(registry, "d", reusable).address == "100.64.0.4"
 
 
+@pytest.mark.req("R-0-tailnet-names")
 @pytest.mark.parametrize(
     ("hostname", "name"),
     [
@@ -86,6 +88,7 @@ def test_host_names_become_labels(hostname: str, name: str) -> None:
     assert sanitise(hostname) == name
 
 
+@pytest.mark.req("R-0-tailnet-names")
 @given(st.text(max_size=100))
 def test_any_host_name_becomes_a_dns_label(hostname: str) -> None:
     """Lower-case letters, digits, hyphens; neither end a hyphen; 1 to 63 long."""
@@ -96,6 +99,7 @@ def test_any_host_name_becomes_a_dns_label(hostname: str) -> None:
     assert not name.endswith("-")
 
 
+@pytest.mark.req("R-0-tailnet-names")
 def test_a_name_that_is_taken_gets_a_number(registry: Registry) -> None:
     """-1, -2 …, as Tailscale does."""
     reusable = key(registry)
@@ -103,6 +107,7 @@ def test_a_name_that_is_taken_gets_a_number(registry: Registry) -> None:
     assert names == ["mx", "mx-1", "mx-2"]
 
 
+@pytest.mark.req("R-0-tailnet-node-expiry")
 def test_a_known_machine_needs_no_key_and_stays_who_it_was(registry: Registry) -> None:
     """Re-registering with the node's own secret keeps name and address, whatever it calls itself now."""
     first = join(registry, "pc", key(registry), secret="s")
@@ -110,6 +115,7 @@ def test_a_known_machine_needs_no_key_and_stays_who_it_was(registry: Registry) -
     assert (again.name, again.address) == (first.name, first.address)
 
 
+@pytest.mark.req("R-0-tailnet-keys")
 def test_a_stranger_needs_a_key(registry: Registry) -> None:
     """Without one, and with none that exists, nobody gets in."""
     with pytest.raises(RefusedError, match="an auth key is required"):
@@ -121,6 +127,7 @@ def test_a_stranger_needs_a_key(registry: Registry) -> None:
     assert registry.nodes == {}
 
 
+@pytest.mark.req("R-0-tailnet-keys")
 def test_a_wrong_secret_behind_a_right_id_is_refused(registry: Registry) -> None:
     """The id alone opens nothing."""
     genuine = key(registry)
@@ -129,6 +136,7 @@ def test_a_wrong_secret_behind_a_right_id_is_refused(registry: Registry) -> None
     assert join(registry, "pc", genuine).name == "pc"
 
 
+@pytest.mark.req("R-0-tailnet-keys")
 def test_keys_end_and_single_use_keys_are_used_up(registry: Registry, clock: Clock) -> None:
     """An expired key and a used one-time key are equally dead; a reusable one lives until its end (F28)."""
     once, often = key(registry, reusable=False), key(registry)
@@ -142,6 +150,7 @@ def test_keys_end_and_single_use_keys_are_used_up(registry: Registry, clock: Clo
         join(registry, "c", often)
 
 
+@pytest.mark.req("R-0-tailnet-keys")
 def test_a_refused_machine_does_not_use_up_the_key(registry: Registry) -> None:
     """Asking for a tag that the key lacks costs nothing but the refusal."""
     once = key(registry, tags=("tag:a",), reusable=False)
@@ -150,12 +159,14 @@ def test_a_refused_machine_does_not_use_up_the_key(registry: Registry) -> None:
     assert join(registry, "x", once, tags=("tag:a",)).tags == ["tag:a"]
 
 
+@pytest.mark.req("R-0-tailnet-keys")
 def test_keys_for_tags_without_owner_are_not_made(registry: Registry) -> None:
     """A tag must be in the policy before a key can carry it."""
     with pytest.raises(RefusedError, match="tag:z"):
         key(registry, tags=("tag:z",))
 
 
+@pytest.mark.req("R-0-tailnet-keys")
 @pytest.mark.parametrize("lifetime", [-1.0, 90 * DAY + 1])
 def test_no_key_lives_longer_than_ninety_days(registry: Registry, lifetime: float) -> None:
     """Tailscale's own bound."""
@@ -163,6 +174,7 @@ def test_no_key_lives_longer_than_ninety_days(registry: Registry, lifetime: floa
         registry.create_key(reusable=True, ephemeral=False, tags=[], user="a@example.net", lifetime=lifetime)
 
 
+@pytest.mark.req("R-0-tailnet-node-expiry")
 def test_users_machines_expire_after_180_days_tagged_ones_never(registry: Registry, clock: Clock) -> None:
     """The reason why the server is tagged (F29)."""
     user, tagged = join(registry, "pc", key(registry)), join(registry, "mx", key(registry, tags=("tag:a",)))
@@ -177,6 +189,7 @@ def test_users_machines_expire_after_180_days_tagged_ones_never(registry: Regist
     assert (renewed.address, registry.expired(renewed)) == (user.address, False)
 
 
+@pytest.mark.req("R-0-tailnet-ephemeral")
 def test_ephemeral_machines_go_when_silent_for_a_minute(registry: Registry, clock: Clock) -> None:
     """And only those; until then the silence does no harm."""
     short, lasting = key(registry, tags=("tag:a",), ephemeral=True), key(registry)
@@ -190,6 +203,7 @@ def test_ephemeral_machines_go_when_silent_for_a_minute(registry: Registry, cloc
     assert set(registry.nodes) == {"pc"}
 
 
+@pytest.mark.req("R-0-tailnet-ephemeral")
 def test_logging_out_removes_the_ephemeral_and_expires_the_others(registry: Registry) -> None:
     """A stopped task leaves nothing; a person's machine keeps its place."""
     task = join(registry, "task", key(registry, tags=("tag:a",), ephemeral=True))
@@ -200,6 +214,7 @@ def test_logging_out_removes_the_ephemeral_and_expires_the_others(registry: Regi
     assert registry.expired(person)
 
 
+@pytest.mark.req("R-0-tailnet-map")
 def test_a_map_holds_what_the_policy_shows(registry: Registry) -> None:
     """The server sees members with an endpoint, its filter names them; an expired one is gone."""
     server = join(registry, "mx", key(registry, tags=("tag:a",)))
@@ -216,6 +231,7 @@ def test_a_map_holds_what_the_policy_shows(registry: Registry) -> None:
     assert (gone["peers"], gone["filter"]) == ([], [])
 
 
+@pytest.mark.req("R-0-tailnet-map")
 def test_every_change_has_a_new_version(registry: Registry) -> None:
     """Long polls go by it; a mere sign of life is no change."""
     versions = [registry.version]
@@ -232,6 +248,7 @@ def test_every_change_has_a_new_version(registry: Registry) -> None:
     assert versions == sorted(set(versions))
 
 
+@pytest.mark.req("R-0-tailnet-policy-news")
 def test_a_refused_policy_leaves_the_old_one(registry: Registry) -> None:
     """Nothing of the bad one is taken."""
     before = registry.version
@@ -240,6 +257,7 @@ def test_a_refused_policy_leaves_the_old_one(registry: Registry) -> None:
     assert (registry.policy_text, registry.version) == (POLICY, before)
 
 
+@pytest.mark.req("R-0-tailnet-restart")
 def test_everything_survives_a_restart(registry: Registry, clock: Clock) -> None:
     """Machines, keys, addresses and policy are the same afterwards; no key's text is in the file."""
     reusable = key(registry)
