@@ -6,8 +6,15 @@ import pytest
 
 from fixtures.mail.message import Message, make
 from fixtures.mail.outcome import Outcome
-from fixtures.mail.smtp import deliver
 from fixtures.site import Site
+from fixtures.targets.bookkeeping import (
+    Deliver,
+    balance,
+    books_closed,
+    deliver,
+    ledger_page,
+    pytest_collection_modifyitems,
+)
 from fixtures.targets.sim import Sim
 from fixtures.vantage import Vantage
 
@@ -15,6 +22,16 @@ STRANGER = "stranger@hosts.example.org"
 
 Arrive = Callable[..., Outcome]
 Submit = Callable[..., Outcome]
+
+# The ledger's part of this layer; names in __all__ are what pytest and the specs find here.
+__all__ = [
+    "Deliver",
+    "balance",
+    "books_closed",
+    "deliver",
+    "ledger_page",
+    "pytest_collection_modifyitems",
+]
 
 
 @pytest.fixture
@@ -48,7 +65,7 @@ def bob(site: Site) -> str:
 
 
 @pytest.fixture
-def arrive(world: Sim, internet_host: Vantage) -> Arrive:
+def arrive(world: Sim, deliver: Deliver) -> Arrive:
     """Hand a message to the site's MX host as an Internet MTA does; returns what the MX host said."""
 
     def act(
@@ -63,7 +80,7 @@ def arrive(world: Sim, internet_host: Vantage) -> Arrive:
 
 
 @pytest.fixture
-def submit(world: Sim) -> Submit:
+def submit(world: Sim, deliver: Deliver) -> Submit:
     """Submit a message on port 587 as a user's mail client does, over verified TLS."""
 
     def act(

@@ -12,12 +12,11 @@ from fixtures.engine.execute import execute
 from fixtures.mail.headers import parse, trace
 from fixtures.mail.message import japanese, make
 from fixtures.mail.outcome import Verdict
-from fixtures.mail.smtp import deliver
 from fixtures.site import load_site
 from fixtures.targets.sim import Sim
 from fixtures.wait import wait_for
 from fixtures.world.images import ROOT
-from tests.e2e.conftest import Submit
+from tests.e2e.conftest import Deliver, Submit
 
 DOMAINS = load_site(ROOT / "site.toml").mail.domains
 FOREIGN = "friend@example.net"
@@ -79,7 +78,7 @@ def test_local_mail_never_leaves_the_server(world: Sim, submit: Submit, alice: s
 
 
 @pytest.mark.req("R-4.2-password-checked")
-def test_a_wrong_password_is_refused(world: Sim, alice: str) -> None:
+def test_a_wrong_password_is_refused(world: Sim, deliver: Deliver, alice: str) -> None:
     """535, and the right password of that very user is taken right after."""
     pc = world.vantage("tailnet-pc")
     message = make(alice, [FOREIGN])

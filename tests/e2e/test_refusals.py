@@ -11,10 +11,9 @@ from fixtures.engine.containers import get
 from fixtures.engine.execute import execute
 from fixtures.mail.message import make, new_marker, spam, virus
 from fixtures.mail.outcome import Verdict
-from fixtures.mail.smtp import deliver
 from fixtures.targets.sim import Sim
 from fixtures.wait import wait_for
-from tests.e2e.conftest import STRANGER, Arrive
+from tests.e2e.conftest import STRANGER, Arrive, Deliver
 
 FOREIGN = "somebody@example.net"
 
@@ -210,7 +209,7 @@ def test_a_deferred_message_arrives_once_when_the_server_is_back(
 
 
 @pytest.mark.req("R-4.2-tls-before-anything", "R-4.2-login-required")
-def test_submission_needs_tls_and_a_login(world: Sim, alice: str) -> None:
+def test_submission_needs_tls_and_a_login(world: Sim, deliver: Deliver, alice: str) -> None:
     """Before STARTTLS and without AUTH nothing is taken on 587, not even for a local user (F50, F60)."""
     pc = world.vantage("tailnet-pc")
     for tls in ("none", "starttls"):

@@ -1,5 +1,7 @@
 """Reading replies and traces."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from fixtures.mail.headers import Hop, queue_id, trace
@@ -33,9 +35,13 @@ def test_queue_id_is_read_from_the_reply(reply: str, expected: str | None) -> No
 @pytest.mark.req("R-0-trace-read")
 def test_trace_lists_hops_latest_first() -> None:
     """Every Received header becomes a hop, folded or not, with what it says and no more."""
+
+    def at(second: int) -> datetime:
+        return datetime(2026, 11, 23, 23, 45, second, tzinfo=UTC)
+
     assert trace(RECEIVED + b"Subject: x\r\n\r\nReceived: by nobody\r\n") == [
-        Hop("mail.example.org", "198.18.2.10", "mx.kuma8088.com", "ESMTPS", "1049A264131"),
-        Hop("client", "2001:db8::1", "mail.example.org", "SMTP", "AB"),
+        Hop("mail.example.org", "198.18.2.10", "mx.kuma8088.com", "ESMTPS", "1049A264131", at(28)),
+        Hop("client", "2001:db8::1", "mail.example.org", "SMTP", "AB", at(27)),
         Hop(None, None, "mail.example.org", None, "02D11264101"),
     ]
     assert trace(b"Subject: x\r\n\r\n") == []
