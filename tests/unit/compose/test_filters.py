@@ -1,5 +1,7 @@
 """Rspamd, ClamAV and what they lean on, as their files say it: nothing passes unscanned or by privilege."""
 
+import pytest
+
 from tests.unit.compose.conf import read, settings
 
 
@@ -8,6 +10,7 @@ def local(name: str) -> dict[str, list[str]]:
     return settings(f"config/rspamd/local.d/{name}")
 
 
+@pytest.mark.req("R-7.1-virus-refused")
 def test_a_virus_refuses_the_message() -> None:
     """Every message, whole, goes through ClamAV, and a hit rejects (F56)."""
     found = local("antivirus.conf")
@@ -17,12 +20,14 @@ def test_a_virus_refuses_the_message() -> None:
     assert found["clamav/scan_mime_parts"] == ["false"]
 
 
+@pytest.mark.req("R-7.1-virus-refused")
 def test_nothing_is_too_large_to_be_scanned() -> None:
     """Scanner and client take more than the largest message, 36,700,160 bytes (F56, F66)."""
     assert int(local("antivirus.conf")["clamav/max_size"][0]) == 104857600
     assert "StreamMaxLength 100M" in read("config/clamav/clamd.conf").splitlines()
 
 
+@pytest.mark.req("R-7.1-filter-down")
 def test_a_silent_scanner_means_try_later() -> None:
     """No scanner or no time: soft reject (F56)."""
     rule = "rules/VIRUS_SCANNER_UNAVAILABLE"
@@ -32,6 +37,7 @@ def test_a_silent_scanner_means_try_later() -> None:
     assert local("options.inc")["soft_reject_on_timeout"] == ["true"]
 
 
+@pytest.mark.req("R-7.1-filter-down")
 def test_a_scan_ends_before_postfix_gives_up() -> None:
     """Scanner 16 s, task 18 s, milter 19 s, Postfix 20 s: the inner one always answers first."""
     times = [
@@ -41,6 +47,7 @@ def test_a_scan_ends_before_postfix_gives_up() -> None:
     assert times == ["16.0", "18s", "19s"]
 
 
+@pytest.mark.req("R-7.1-true-client")
 def test_the_true_client_is_judged() -> None:
     """The gateway, which comes from the tailnet, is looked through (F57)."""
     found = local("external_relay.conf")
@@ -49,17 +56,20 @@ def test_the_true_client_is_judged() -> None:
     assert found["rules/EXTERNAL_RELAY_GATEWAY/ip_map"] == ['["100.64.0.0/10"]']
 
 
+@pytest.mark.req("R-7.1-true-client")
 def test_nobody_is_local() -> None:
     """A private address switches no check off (F02, F50)."""
     assert settings("config/rspamd/override.d/options.inc")["local_addrs"] == ['["127.0.0.0/8", "::1/128"]']
 
 
+@pytest.mark.req("R-7.1-spam-refused")
 def test_spam_is_refused() -> None:
-    """15 points refuse, 6 mark (design 7.1)."""
+    """Fifteen points refuse in the session, six mark for Junk."""
     found = local("actions.conf")
     assert (found["reject"], found["add_header"]) == (["15"], ["6"])
 
 
+@pytest.mark.req("R-7.1-submitted-virus")
 def test_a_login_exempts_from_scores_not_from_scanning() -> None:
     """Groups of reputation are off for users; the virus group is not among them."""
     [disabled] = local("settings.conf")["authenticated/apply/groups_disabled"]
@@ -67,6 +77,7 @@ def test_a_login_exempts_from_scores_not_from_scanning() -> None:
     assert "antivirus" not in disabled
 
 
+@pytest.mark.req("R-7.1-scanned")
 def test_it_speaks_the_milter_protocol_and_scans_itself() -> None:
     """Port 11332 is the milter (F54)."""
     found = local("worker-proxy.inc")
@@ -75,12 +86,14 @@ def test_it_speaks_the_milter_protocol_and_scans_itself() -> None:
     assert found['upstream "local"/self_scan'] == ["yes"]
 
 
+@pytest.mark.req("R-1.2.2-learning-kept")
 def test_what_is_learned_survives() -> None:
     """Rspamd's memory is Redis, which writes every change to the disk (F55)."""
     assert local("redis.conf")["servers"] == ["{= env.REDIS =}:6379"]
     assert "appendonly yes" in read("config/redis/redis.conf").splitlines()
 
 
+@pytest.mark.req("R-1.2.2-resolver-not-open")
 def test_the_resolver_serves_this_network_alone() -> None:
     """Nobody else may ask, so it cannot be used against others."""
     lines = [line.strip() for line in read("config/unbound/unbound.conf").splitlines()]

@@ -9,7 +9,7 @@ from fixtures.proof.mutants.campaign import Campaign
 from fixtures.proof.mutants.entry import Mutant
 from fixtures.proof.mutants.specs import run_specs
 
-pytestmark = pytest.mark.req("R-0-mutants-judged", "R-0-mutants-in-a-copy")
+pytestmark = pytest.mark.req("R-0-mutants")
 
 SPECS = """
 import pathlib

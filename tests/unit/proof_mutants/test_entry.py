@@ -8,7 +8,7 @@ from fixtures.proof.mutants.change import behaviour
 from fixtures.proof.mutants.entry import Mutant, MutantError, load_mutants
 from fixtures.proof.mutants.tree import Tree
 
-pytestmark = pytest.mark.req("R-0-mutants-change-one-promise")
+pytestmark = pytest.mark.req("R-0-mutants")
 
 ENTRY = """
 [[mutant]]

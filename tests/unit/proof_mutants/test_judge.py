@@ -7,7 +7,7 @@ from fixtures.proof.mutants.entry import Mutant
 from fixtures.proof.mutants.judge import Result, judge, not_tried
 from fixtures.proof.mutants.specs import Outcome
 
-pytestmark = pytest.mark.req("R-0-mutants-judged")
+pytestmark = pytest.mark.req("R-0-mutants")
 
 
 def mutant(*, starts: bool = True) -> Mutant:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from fixtures.proof.mutants.entry import Mutant, MutantError
 from fixtures.proof.mutants.share import share
 
-pytestmark = pytest.mark.req("R-0-mutants-share-of-a-run")
+pytestmark = pytest.mark.req("R-0-mutants")
 
 NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9]{0,5}", fullmatch=True), unique=True, max_size=20)
 
