@@ -60,6 +60,7 @@ def test_every_image_of_the_world_stands_on_a_given_parent(name: str) -> None:
     assert set(bases) <= allowed | stages
 
 
+@pytest.mark.req("R-0-images-by-content")
 def test_whoever_builds_first_makes_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a bare engine the root is bootstrapped by whatever needs it, not only by a whole world."""
     made: list[str] = []
