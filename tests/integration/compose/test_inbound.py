@@ -1,5 +1,6 @@
 """Port 2525 and the filters: own domains only, viruses and spam refused, no filter means "try later"."""
 
+import re
 import smtplib
 from datetime import timedelta
 
@@ -22,6 +23,11 @@ def _send(core: Core, subject: str, body: str = "", recipient: str = ALICE) -> t
             if answer[0] != 250:
                 return answer
         return smtp.data(message.as_bytes())
+
+
+def _postfix_log(core: Core) -> str:
+    logged: bytes = core.services["postfix"].logs()
+    return logged.decode(errors="replace")
 
 
 def _attached(subject: str) -> bytes:
@@ -50,7 +56,20 @@ def test_foreign_domains_are_refused(core: Core) -> None:
 @pytest.mark.req("R-7.1-unknown-refused", "R-7.1-no-bounce")
 def test_an_unknown_user_is_refused_in_the_session(core: Core) -> None:
     """550 at RCPT, and no bounce is made (F13)."""
+    before = len(_postfix_log(core))
     assert _send(core, "unknown", recipient="nobody@example.org")[0] == 550
+    # A bounce would be on its way before a message that is taken after the refusal has arrived.
+    assert _send(core, "beside unknown")[0] == 250
+    wait_for("alice has hers", lambda: core.found(ALICE, "beside unknown"), timeout=timedelta(seconds=20))
+    refused_then_sent = re.compile(r"reject: RCPT .* 550 .*<nobody@example\.org>.* status=sent ", re.DOTALL)
+    log = wait_for(
+        "both in the log",
+        lambda: _postfix_log(core)[before:],
+        until=lambda seen: refused_then_sent.search(seen) is not None,
+        timeout=timedelta(seconds=10),
+    )
+    assert "non-delivery notification" not in log
+    assert " from=<>, size=" not in log
     assert "MAILER-DAEMON" not in core.run("postfix", "postqueue", "-p").stdout
 
 
@@ -65,10 +84,20 @@ def test_no_logins_here(core: Core) -> None:
 @pytest.mark.req("R-4.2-2525-tailnet-only")
 def test_only_the_tailnet_is_served(core: Core) -> None:
     """A host that is not in the tailnet's range is refused, with its own address in the log (F51)."""
+    before = len(_postfix_log(core))
     with core.outside() as address, smtplib.SMTP(address, 2525, timeout=20) as smtp:
+        assert smtp.sock is not None
+        own = smtp.sock.getsockname()[0]
         smtp.ehlo()
         smtp.mail(SENDER)
         assert smtp.rcpt(ALICE)[0] == 554
+    refusal = re.compile(rf"reject: RCPT from \S+\[{re.escape(own)}\]: 554 .*from=<{SENDER}> to=<{ALICE}>")
+    wait_for(
+        "the refusal in the log",
+        lambda: refusal.search(_postfix_log(core)[before:]),
+        timeout=timedelta(seconds=10),
+    )
+    assert _send(core, "from a member")[0] == 250
 
 
 @pytest.mark.req("R-7.1-users-at-once")

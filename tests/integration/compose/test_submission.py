@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from fixtures.engine.execute import execute
 from fixtures.wait import wait_for
 from tests.integration.compose.core import ALICE, BOB, Core, letter
 from tests.integration.compose.parts import LIMIT, events
@@ -117,4 +118,11 @@ def test_the_api_key_is_roots_alone(core: Core) -> None:
         "root",
         "600",
     ]
-    assert not any("SG." in line for line in core.services["postfix"].attrs["Config"]["Env"])
+    postfix = core.services["postfix"]
+    assert not any("SG." in line for line in postfix.attrs["Config"]["Env"])
+    # Privileged, as Postfix's own processes show theirs to nobody else.
+    shown = 'tr "\\0" "\\n" <"$each/environ" && echo "read: $(cat "$each/comm")"'
+    everything = ["sh", "-c", f"for each in /proc/[0-9]*; do {shown}; done"]
+    seen = execute(postfix, everything, privileged=True).stdout
+    assert {"read: master", "read: qmgr"} <= set(seen.splitlines()), seen
+    assert "SG." not in seen

@@ -121,7 +121,11 @@ def test_a_dead_database_turns_the_check_red(web: Web) -> None:
     roundcube = web.core.services["roundcube"]
     with web.core.stopped("mariadb"):
         assert execute(roundcube, ["/usr/local/bin/healthcheck"]).status != 0
+        with web.browser() as browser:
+            assert 'name="_pass"' not in browser.get("/", timeout=60).text
     wait_until_healthy(roundcube)
+    with web.browser() as browser:
+        assert 'name="_pass"' in browser.get("/").text
 
 
 @pytest.mark.req("R-1.2.2-survives-power-cut")

@@ -91,6 +91,8 @@ def test_a_reboot_keeps_containers_and_comes_back_complete(
     """A restarted machine runs what it ran, with its firewall up and its name resolution as given."""
     run = ["docker", "run", "--detach", "--init", "--restart=unless-stopped", "--name=kept", inner_image]
     made = console.run([*run, "sleep", "infinity"]).stdout.strip()
+    resolvers = ["grep", "^nameserver ", "/etc/resolv.conf"]
+    given = console.run(resolvers).stdout
     console.put("/root/note", b"still here")
     try:
         reboot(dell)
@@ -99,6 +101,7 @@ def test_a_reboot_keeps_containers_and_comes_back_complete(
         assert shown == f"{made} true"
         assert console.run(["firewall-cmd", "--state"]).stdout.strip() == "running"
         assert console.run(["cat", "/root/note"]).stdout == "still here"
+        assert console.run(resolvers).stdout == given
         assert "default" not in console.run(["ip", "-4", "route", "show"]).stdout
         assert Path("/run/mailproof/ca.crt").name in console.run(["ls", "/run/mailproof"]).stdout
     finally:

@@ -101,3 +101,16 @@ def test_infra_knows_nothing_of_the_harness() -> None:
         )
         assert "aws_secretsmanager_secret_version" not in text, path.name
         assert not re.search(r"tskey-|SG\.[A-Za-z0-9]", text), path.name
+
+
+@pytest.mark.req("R-10.2-no-alb")
+def test_no_load_balancer_for_http_is_left() -> None:
+    """The design's alb.tf is gone and nothing like it is elsewhere; the one load balancer is SMTP's (F33)."""
+    files = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "infra/terraform").glob("*.tf")}
+    assert "nlb.tf" in files
+    assert "alb.tf" not in files
+    text = "\n".join(files.values())
+    assert len(re.findall(r'^resource "aws_a?lb" ', text, re.M)) == 1
+    # Without a type it would be "application".
+    assert re.findall(r'\bload_balancer_type\s*=\s*"(\w+)"', text) == ["network"]
+    assert set(re.findall(r'\bprotocol\s*=\s*"(\w+)"', text)).isdisjoint({"HTTP", "HTTPS"})
