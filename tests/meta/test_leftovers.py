@@ -58,10 +58,11 @@ class Run:
 
     def __init__(self, log: Path, *arguments: str, root: Path = ROOT) -> None:
         self._log = log
+        environment = os.environ | {"MAILPROOF_RESULTS": str(log.parent / "results")}  # nobody's proof
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 ["./mailproof", *arguments], cwd=root, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True,
+                start_new_session=True, env=environment,
             )  # fmt: skip
 
     @property

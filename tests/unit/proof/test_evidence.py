@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import string
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +26,10 @@ hides_nothing = pytest.mark.req("R-0-evidence-hides-nothing")
 
 MARKER = "mark" + "0a" * 16
 SPEC = "tests/e2e/test_inbound.py::test_x[a/b c]"
-PASSWORDS = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=8, max_size=24)
+PASSWORDS = st.lists(
+    st.sampled_from(string.ascii_letters + string.digits), min_size=8, max_size=24, unique=True
+).map("".join)
+"""Of different characters: of one that repeats itself no reader could tell where it began."""
 
 
 def _failure(text: str) -> Failure:
@@ -105,19 +109,18 @@ def test_steps_are_told_by_fixtures_and_begin_anew() -> None:
 
 
 @without_secrets
-@given(secret=PASSWORDS, user=st.emails(), before=st.text(max_size=5))
-def test_a_secret_does_not_come_through_in_any_form(secret: str, user: str, before: str) -> None:
-    """As it is, in JSON, and in the base64 of AUTH PLAIN and AUTH LOGIN (RFC 4616)."""
-    redact = Redactor([secret])
-    plain = base64.b64encode(f"\0{user}\0{secret}".encode()).decode()
+@given(secret=PASSWORDS, user=st.emails())
+def test_a_secret_does_not_come_through_in_any_form(secret: str, user: str) -> None:
+    """As it is, in JSON, in AUTH LOGIN's base64, and in AUTH PLAIN's, which begins anywhere (RFC 4616)."""
+    before = f"\0{user}\0".encode()
+    plain = base64.b64encode(before + secret.encode()).decode()
     login = base64.b64encode(secret.encode()).decode()
-    shown = redact(f"{before}{secret}\n{json.dumps(secret)}\nAUTH PLAIN {plain}\n{login}")
-    assert secret not in shown
-    for word in shown.split("AUTH PLAIN ")[1].split():
-        decoded = base64.b64decode(word.replace("***", "") + "===", validate=False)
-        assert secret.encode() not in decoded
-    assert plain not in shown
-    assert login not in shown
+    shown = Redactor([secret])(f"{secret}\n{json.dumps(secret)}\n{login}\n{plain}").split("\n")
+    assert shown[:3] == ["***", '"***"', "***"]
+    left, hidden, right = shown[3].rpartition("***")
+    assert hidden
+    assert len(left) * 6 // 8 <= len(before)  # whole bytes that can still be read
+    assert len(right.rstrip("=")) <= 1
 
 
 @without_secrets
