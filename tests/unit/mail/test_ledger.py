@@ -86,6 +86,14 @@ def test_an_expectation_needs_its_message() -> None:
             ledger.expect(marker, recipient, "queue")
 
 
+def test_letter_case_of_addresses_does_not_matter() -> None:
+    """A mailbox is named in lower case, whoever names it."""
+    (found,) = recognised(
+        "foreign", "Pal@Example.net", make(ANN, [PAL]).content, recipients=["X@Example.org"]
+    )
+    assert (found.holder, found.recipients) == (PAL, ("x@example.org",))
+
+
 def _two_messages() -> tuple[list[Entry], list[Found]]:
     ledger = Ledger()
     message = make(ANN, [PAL])
