@@ -26,11 +26,12 @@ def make(tmp_path: Path) -> Make:
     return act
 
 
-@pytest.mark.req("R-0-complete-run-shows-every-row")
-def test_a_complete_run_that_shows_every_row_passes(make: Make) -> None:
+@pytest.mark.req("R-0-complete-run-shows-every-row", "R-0-results-recorded")
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_complete_run_that_shows_every_row_passes(make: Make, workers: tuple[str, ...]) -> None:
     """The control of everything below: status 0, recorded as complete, with the ids of each spec."""
     project = make(DOOR_SPEC + WINDOW_SPEC)
-    ended = project.run("tests/unit")
+    ended = project.run("tests/unit", *workers, plugins=("xdist.plugin",))
     assert ended.status == 0, ended.output
     recorded = project.results()
     assert recorded["complete"] is True
