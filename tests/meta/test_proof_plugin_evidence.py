@@ -50,7 +50,7 @@ def test_the_promise_stands_before_the_traceback(tmp_path: Path, workers: tuple[
     assert "AssertionError" in traceback
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_the_folder_holds_what_happened(tmp_path: Path, workers: tuple[str, ...]) -> None:
     """Promise, traceback, output, steps, sources; the results name the folder."""
@@ -65,7 +65,7 @@ def test_the_folder_holds_what_happened(tmp_path: Path, workers: tuple[str, ...]
     assert (folder / "rules" / "igw.txt").read_text() == "table inet ***\n"
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
 def test_the_command_runs_just_that_spec_again(tmp_path: Path) -> None:
     """Taken as written, in the checkout's root, with the seed that was used."""
     project = _project(tmp_path)
@@ -78,7 +78,7 @@ def test_the_command_runs_just_that_spec_again(tmp_path: Path) -> None:
     assert "test_door[left]" in again.output
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
 def test_a_spec_that_passes_again_leaves_no_folder(tmp_path: Path) -> None:
     """What an earlier run left about it is gone; about a spec that was not run it stays."""
     project = _project(tmp_path, SPEC + SPEC.replace("test_door", "test_window"))

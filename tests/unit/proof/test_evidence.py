@@ -18,7 +18,7 @@ from fixtures.proof.evidence_redact import Redactor
 from fixtures.proof.evidence_steps import STEPS, Steps
 from fixtures.targets.evidence import secret_values
 
-kept = pytest.mark.req("R-0-evidence-kept")
+kept = pytest.mark.req("R-0-failure-evidence")
 without_secrets = pytest.mark.req("R-0-evidence-without-secrets")
 hides_nothing = pytest.mark.req("R-0-evidence-hides-nothing")
 

@@ -85,7 +85,7 @@ def _failure(layer: str = "e2e") -> Failure:
     return Failure(SPEC.replace("e2e", layer), layer, datetime.now(UTC), f"delivered {MARKER}")
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
 def test_each_place_of_this_world_tells_its_part() -> None:
     """States and logs of all, rule sets of those that run; neither a bench's nor another checkout's."""
     files = evidence.pytest_mailproof_evidence(ITEM, _failure())
@@ -100,7 +100,7 @@ def test_each_place_of_this_world_tells_its_part() -> None:
     assert files["logs/igw.txt"]() == "(at most 400 lines)"
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
 def test_the_specs_message_is_followed_from_place_to_place() -> None:
     """From its marker at the sender and on the Dell to the gateway, which knows the queue id alone."""
     text = evidence.pytest_mailproof_evidence(ITEM, _failure())["logs/by-queue-id.txt"]()
@@ -111,7 +111,7 @@ def test_the_specs_message_is_followed_from_place_to_place() -> None:
     assert "== igw" not in text
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
 def test_the_ledgers_part_about_the_spec_is_kept() -> None:
     """Its own messages with what their sender was told; their queue ids are followed, too."""
 
@@ -132,7 +132,7 @@ def test_the_ledgers_part_about_the_spec_is_kept() -> None:
     assert files["logs/by-queue-id.txt"]().startswith(f"messages: 4cXyZ12abc, m1, {MARKER}\n")
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
 @pytest.mark.parametrize("layer", ["unit", "integration", "meta"])
 def test_other_layers_have_no_world(layer: str) -> None:
     """A warm world is nothing to a spec that never looked at it."""
