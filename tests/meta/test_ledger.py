@@ -1,6 +1,7 @@
 """The ledger's checker finds each kind of fault when it is fed one, and nothing else."""
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -78,6 +79,18 @@ def test_resurrected(verdict: Verdict, kind: str) -> None:
     assert kinds(entry, lies(kind, message, BEN)) == ["resurrected"]  # type: ignore[arg-type]
     assert kinds(entry, lies("foreign", message, PAL)) == ["resurrected"]
     assert kinds(entry, notice(message, ANN, [ANN])) == ["resurrected"]
+
+
+def test_a_notice_of_what_was_refused_is_backscatter() -> None:
+    """Also in its author's own mailbox, and on its way; on its way for what was taken it is no fault."""
+    refused, message = told({BEN: [Verdict.REFUSED]}, sender=ANN)
+    taken, other = accepted(BEN, sender=ANN)
+    assert kinds(refused, notice(message, ANN, [BEN])) == ["resurrected"]
+    for kind in ("queue", "sendgrid"):
+        on_its_way = [replace(found, kind=kind) for found in notice(message, ANN, [BEN])]
+        assert kinds(refused, on_its_way) == ["resurrected"]
+        late = [replace(found, kind=kind) for found in notice(other, ANN, [BEN], "delayed")]
+        assert kinds(taken, late, arrived(other, BEN)) == []
 
 
 def test_one_recipient_refused_and_another_accepted() -> None:

@@ -26,11 +26,12 @@ def make(tmp_path: Path) -> Make:
     return act
 
 
-@pytest.mark.req("R-0-complete-run-shows-every-row")
-def test_a_complete_run_that_shows_every_row_passes(make: Make) -> None:
+@pytest.mark.req("R-0-catalogue-enforced", "R-0-results-recorded")
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_complete_run_that_shows_every_row_passes(make: Make, workers: tuple[str, ...]) -> None:
     """The control of everything below: status 0, recorded as complete, with the ids of each spec."""
     project = make(DOOR_SPEC + WINDOW_SPEC)
-    ended = project.run("tests/unit")
+    ended = project.run("tests/unit", *workers, plugins=("xdist.plugin",))
     assert ended.status == 0, ended.output
     recorded = project.results()
     assert recorded["complete"] is True
@@ -40,7 +41,7 @@ def test_a_complete_run_that_shows_every_row_passes(make: Make) -> None:
     ]
 
 
-@pytest.mark.req("R-0-complete-run-shows-every-row")
+@pytest.mark.req("R-0-catalogue-enforced")
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_a_row_without_a_passing_spec_fails_the_run(make: Make, workers: tuple[str, ...]) -> None:
     """All specs are green, one row has none: status 1, and the row is named with its promise."""
@@ -51,7 +52,7 @@ def test_a_row_without_a_passing_spec_fails_the_run(make: Make, workers: tuple[s
     assert "R-1-door:" not in ended.output
 
 
-@pytest.mark.req("R-0-complete-run-shows-every-row")
+@pytest.mark.req("R-0-catalogue-enforced")
 def test_a_skipped_spec_shows_nothing(make: Make) -> None:
     """A skip with a good reason is no failure of the spec, but its row is not proven."""
     spec = '@req("R-1-window")\ndef test_window():\n    skip(CapabilityAbsent("no glass"))\n'
@@ -65,7 +66,7 @@ def test_a_skipped_spec_shows_nothing(make: Make) -> None:
     assert project.results()["specs"][1]["reason"] == "CapabilityAbsent: no glass"
 
 
-@pytest.mark.req("R-0-complete-run-shows-every-row")
+@pytest.mark.req("R-0-catalogue-enforced")
 def test_a_row_is_shown_in_each_of_its_layers(make: Make) -> None:
     """A spec of another layer does not stand in; and nobody waits here for the live layer."""
     rows = ROWS + row("hatch", HATCH, "unit", "meta", "live")
@@ -77,7 +78,7 @@ def test_a_row_is_shown_in_each_of_its_layers(make: Make) -> None:
     assert "no spec of live" not in ended.output
 
 
-@pytest.mark.req("R-0-open-row-shown-is-closed")
+@pytest.mark.req("R-0-catalogue-enforced")
 @pytest.mark.parametrize(("spec", "status"), [(WINDOW_SPEC, 1), (RED_SPEC, 1), ("", 0)])
 def test_an_open_row_with_a_passing_spec_is_no_longer_open(make: Make, spec: str, status: int) -> None:
     """It must be closed then; without a spec, or with a red one, it may stay open."""
@@ -88,7 +89,7 @@ def test_an_open_row_with_a_passing_spec_is_no_longer_open(make: Make, spec: str
     assert said == (spec == WINDOW_SPEC)
 
 
-@pytest.mark.req("R-0-spec-names-requirement")
+@pytest.mark.req("R-0-catalogue-enforced")
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 @pytest.mark.parametrize(
     ("mark", "words"),
@@ -115,7 +116,7 @@ def test_a_spec_without_a_known_requirement_is_not_collected(
     assert "test_house.py::test_door: " not in ended.output
 
 
-@pytest.mark.req("R-0-spec-names-requirement")
+@pytest.mark.req("R-0-catalogue-enforced")
 def test_marks_of_class_module_and_parameter_count(make: Make) -> None:
     """Each is a way to name a promise; a parameter without one is found beside one that has it."""
     code = (
@@ -172,7 +173,7 @@ def test_a_run_broken_off_is_not_complete(make: Make) -> None:
     assert "not proven" not in again.output
 
 
-@pytest.mark.req("R-0-floor-of-specs")
+@pytest.mark.req("R-0-spec-floors")
 @pytest.mark.parametrize(("floor", "status"), [(2, 0), (3, 1)])
 def test_a_layer_has_a_floor(make: Make, floor: int, status: int) -> None:
     """From both edges: as many specs as the floor are enough, one fewer is not; a skipped one did not run."""

@@ -1,6 +1,5 @@
 """A failed spec leaves what is needed to understand it, and nothing that must stay secret."""
 
-import json
 import shlex
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def test_door(side):
 SOURCES = f'''
 def pytest_mailproof_secrets(failure):
     return ["{SECRET}"]
-def pytest_mailproof_evidence(failure):
+def pytest_mailproof_evidence(item, failure):
     def breaks():
         raise OSError("no answer from {SECRET}")
     return {{"rules/igw.txt": lambda: "table inet {SECRET}", "broken.txt": breaks}}
@@ -51,15 +50,11 @@ def test_the_promise_stands_before_the_traceback(tmp_path: Path, workers: tuple[
     assert "AssertionError" in traceback
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_the_folder_holds_what_happened(tmp_path: Path, workers: tuple[str, ...]) -> None:
     """Promise, traceback, output, steps, sources; the results name the folder."""
     project = _project(tmp_path)
-    results = tmp_path / ".mailproof" / "results"
-    results.mkdir(parents=True)
-    entry = {"marker": "m1", "spec": "tests/unit/test_house.py::test_door[left]"}
-    (results / "ledger.json").write_text(json.dumps({"messages": [entry], "faults": []}))
     project.run("tests/unit", *workers, plugins=("xdist.plugin",))
     folder = project.folder()
     assert project.results()["specs"][0]["evidence"] == str(folder.relative_to(tmp_path))
@@ -68,10 +63,9 @@ def test_the_folder_holds_what_happened(tmp_path: Path, workers: tuple[str, ...]
         assert words in failure
     assert "knocked with ***" in (folder / "steps.txt").read_text()
     assert (folder / "rules" / "igw.txt").read_text() == "table inet ***\n"
-    assert json.loads((folder / "ledger.json").read_text())["messages"] == [entry]
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
 def test_the_command_runs_just_that_spec_again(tmp_path: Path) -> None:
     """Taken as written, in the checkout's root, with the seed that was used."""
     project = _project(tmp_path)
@@ -84,7 +78,7 @@ def test_the_command_runs_just_that_spec_again(tmp_path: Path) -> None:
     assert "test_door[left]" in again.output
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
 def test_a_spec_that_passes_again_leaves_no_folder(tmp_path: Path) -> None:
     """What an earlier run left about it is gone; about a spec that was not run it stays."""
     project = _project(tmp_path, SPEC + SPEC.replace("test_door", "test_window"))
@@ -141,7 +135,7 @@ def test_a_broken_source_is_named_in_the_folder(tmp_path: Path) -> None:
 )
 def test_evidence_that_cannot_be_gathered_hides_nothing(tmp_path: Path, body: str, error: str) -> None:
     """Whatever breaks, also by pytest's own ways to fail: failure, promise and results are whole."""
-    project = _project(tmp_path, sources=f"def pytest_mailproof_evidence(failure):\n    {body}\n")
+    project = _project(tmp_path, sources=f"def pytest_mailproof_evidence(item, failure):\n    {body}\n")
     ended = project.run("tests/unit")
     assert ended.status == 1
     assert "INTERNALERROR" not in ended.output

@@ -6,7 +6,7 @@ import pytest
 
 from tests.meta.proof_project import DOOR, Project, row
 
-pytestmark = pytest.mark.req("R-0-skip-has-reason")
+pytestmark = pytest.mark.req("R-0-typed-skips")
 
 MARK = '@req("R-1-door")\n'
 

@@ -86,6 +86,22 @@ def test_an_expectation_needs_its_message() -> None:
             ledger.expect(marker, recipient, "queue")
 
 
+def test_letter_case_of_addresses_does_not_matter() -> None:
+    """A mailbox is named in lower case, whoever names it."""
+    (found,) = recognised(
+        "foreign", "Pal@Example.net", make(ANN, [PAL]).content, recipients=["X@Example.org"]
+    )
+    assert (found.holder, found.recipients) == (PAL, ("x@example.org",))
+
+
+def test_a_hop_that_names_nobody_is_a_hop() -> None:
+    """A Received header that makes no sense has no names, no time and no id, and spoils no report."""
+    entry = Ledger().enter(make(ANN, [PAL]), ANN, [PAL])
+    finds = [Found("foreign", PAL, entry.marker, content=b"Received: nonsense\r\n\r\nx\r\n")]
+    (row,) = rows([entry], finds, [], DOMAINS)["messages"]
+    assert row["hops"] == [{"by": "", "from": None, "at": None, "queue_id": None}]
+
+
 def _two_messages() -> tuple[list[Entry], list[Found]]:
     ledger = Ledger()
     message = make(ANN, [PAL])

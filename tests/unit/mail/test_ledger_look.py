@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -101,3 +102,13 @@ def test_a_queue_tells_what_waits_and_for_whom() -> None:
         (two.marker, "server", (ANN,), None),
     ]
     assert in_queue(_postfix({}), "server") == []
+
+
+def test_a_notice_in_a_queue_is_told_apart() -> None:
+    """The header is read below the line that postcat puts above it."""
+    about = make(ANN, [BEN])
+    head = 'Message-ID: <1@a.example.org>\r\nContent-Type: multipart/report; boundary="b"\r\n\r\n--b\r\n\r\n'
+    report = replace(about, content=f"{head}{about.message_id}\r\n--b--\r\n".encode())
+    (found,) = in_queue(_postfix({"4F2A": (report, [ANN])}), "server")
+    assert (found.marker, found.gives_up) == (about.marker, ())
+    assert found.where == f"DSN in queue of server, for {ANN}"

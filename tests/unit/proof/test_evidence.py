@@ -6,13 +6,11 @@ import logging
 import string
 import threading
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.proof.evidence import ledger_slice
 from fixtures.proof.evidence_failure import Failure, slug
 from fixtures.proof.evidence_gather import in_time
 from fixtures.proof.evidence_logs import related
@@ -20,7 +18,7 @@ from fixtures.proof.evidence_redact import Redactor
 from fixtures.proof.evidence_steps import STEPS, Steps
 from fixtures.targets.evidence import secret_values
 
-kept = pytest.mark.req("R-0-evidence-kept")
+kept = pytest.mark.req("R-0-failure-evidence")
 without_secrets = pytest.mark.req("R-0-evidence-without-secrets")
 hides_nothing = pytest.mark.req("R-0-evidence-hides-nothing")
 
@@ -33,7 +31,7 @@ PASSWORDS = st.lists(
 
 
 def _failure(text: str) -> Failure:
-    return Failure(SPEC, "e2e", datetime.now(UTC), text, Path("results"))
+    return Failure(SPEC, "e2e", datetime.now(UTC), text)
 
 
 @kept
@@ -75,21 +73,6 @@ def test_a_folders_name_is_readable_and_no_other_specs() -> None:
     for name in names:
         assert name.startswith("e2e-test_inbound-test_x-a-b-c-")
     assert len(slug(SPEC * 20)) < 120
-
-
-@kept
-def test_the_ledgers_part_about_a_spec(tmp_path: Path) -> None:
-    """Its own messages by spec or marker, and their faults; nobody else's."""
-    messages = [
-        {"marker": "m1", "spec": SPEC},
-        {"marker": MARKER, "spec": "other"},
-        {"marker": "m3", "spec": "other"},
-    ]
-    faults = [{"kind": "lost", "marker": "m1", "text": "x"}, {"kind": "lost", "marker": "m3", "text": "y"}]
-    path = tmp_path / "ledger.json"
-    path.write_text(json.dumps({"totals": {}, "faults": faults, "messages": messages}))
-    found = json.loads(ledger_slice(path, _failure(MARKER)))
-    assert found == {"messages": messages[:2], "faults": faults[:1]}
 
 
 @kept

@@ -4,7 +4,7 @@ import pytest
 
 from fixtures.proof.skip import CapabilityAbsent, SkipReason, VantageDown, kinds, skip
 
-pytestmark = pytest.mark.req("R-0-skip-has-reason")
+pytestmark = pytest.mark.req("R-0-typed-skips")
 
 
 def test_a_reason_reads_kind_and_detail() -> None:

@@ -1,10 +1,12 @@
 """What a world would tell about a failed spec, asked of places that only pretend to run."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +17,8 @@ from fixtures.targets import evidence
 from fixtures.world.state import WorldState
 
 MARKER = "mark" + "0b" * 16
+SPEC = "tests/e2e/test_x.py::test_y"
+ITEM = cast(pytest.Item, SimpleNamespace())
 STATE = WorldState("w", {}, {}, "100.64.0.10", {"alice@example.net": "pass-word-1"}, {}, "SG-key-value", 1)
 ENV = "MAIL_DOMAIN='example.net'\nMYSQL_PASSWORD='made-by-the-dell'\n"
 
@@ -78,14 +82,13 @@ def pretended_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def _failure(layer: str = "e2e") -> Failure:
-    text = f"delivered {MARKER}"
-    return Failure(f"tests/{layer}/test_x.py::test_y", layer, datetime.now(UTC), text, Path("results"))
+    return Failure(SPEC.replace("e2e", layer), layer, datetime.now(UTC), f"delivered {MARKER}")
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
 def test_each_place_of_this_world_tells_its_part() -> None:
     """States and logs of all, rule sets of those that run; neither a bench's nor another checkout's."""
-    files = evidence.pytest_mailproof_evidence(_failure())
+    files = evidence.pytest_mailproof_evidence(ITEM, _failure())
     places = ("igw", "dell", "task-1-postfix", "peer-sender")
     assert set(files) == {
         "world.txt", "containers.txt", "dell.txt", "logs/by-queue-id.txt", "logs/dell-journal.txt",
@@ -97,10 +100,10 @@ def test_each_place_of_this_world_tells_its_part() -> None:
     assert files["logs/igw.txt"]() == "(at most 400 lines)"
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
 def test_the_specs_message_is_followed_from_place_to_place() -> None:
     """From its marker at the sender and on the Dell to the gateway, which knows the queue id alone."""
-    text = evidence.pytest_mailproof_evidence(_failure())["logs/by-queue-id.txt"]()
+    text = evidence.pytest_mailproof_evidence(ITEM, _failure())["logs/by-queue-id.txt"]()
     assert text.startswith(f"messages: {MARKER}\n")
     assert "== peer-sender\n" in text
     assert "== task-1-postfix\npostfix/smtpd[7]: proxy-accept" in text
@@ -108,11 +111,32 @@ def test_the_specs_message_is_followed_from_place_to_place() -> None:
     assert "== igw" not in text
 
 
-@pytest.mark.req("R-0-evidence-kept")
+@pytest.mark.req("R-0-failure-evidence")
+def test_the_ledgers_part_about_the_spec_is_kept() -> None:
+    """Its own messages with what their sender was told; their queue ids are followed, too."""
+
+    def entry(spec: str, marker: str) -> SimpleNamespace:
+        made = SimpleNamespace(recipient="a@example.net", reply="250 queued as 4cXyZ12abc")
+        return SimpleNamespace(
+            spec=spec, marker=marker, message_id=f"<{marker}@example.org>", sender="s@example.org",
+            queue_id="4cXyZ12abc", recipients=("a@example.net",), outcome=SimpleNamespace(value="accepted"),
+            handovers=[made],
+        )  # fmt: skip
+
+    world = SimpleNamespace(ledger=SimpleNamespace(entries=[entry(SPEC, "m1"), entry("another", "m2")]))
+    item = cast(pytest.Item, SimpleNamespace(funcargs={"world": world}))
+    files = evidence.pytest_mailproof_evidence(item, _failure())
+    (kept,) = json.loads(files["ledger.json"]())
+    assert (kept["marker"], kept["outcome"]) == ("m1", "accepted")
+    assert kept["replies"] == ["a@example.net: 250 queued as 4cXyZ12abc"]
+    assert files["logs/by-queue-id.txt"]().startswith(f"messages: 4cXyZ12abc, m1, {MARKER}\n")
+
+
+@pytest.mark.req("R-0-failure-evidence")
 @pytest.mark.parametrize("layer", ["unit", "integration", "meta"])
 def test_other_layers_have_no_world(layer: str) -> None:
     """A warm world is nothing to a spec that never looked at it."""
-    assert evidence.pytest_mailproof_evidence(_failure(layer)) == {}
+    assert evidence.pytest_mailproof_evidence(ITEM, _failure(layer)) == {}
 
 
 @pytest.mark.req("R-0-evidence-without-secrets")
