@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from fixtures.proof.report.browser import Page, opened
-from fixtures.proof.report.results import results_folder
 from fixtures.proof.report.write import SECTIONS, write_report
+from fixtures.proof.results import results_folder
+from fixtures.world.images import ROOT
 from tests.unit.report.sample import sample, save
 
 pytestmark = pytest.mark.req("R-0-report-browser")
@@ -55,7 +56,7 @@ def page(request: pytest.FixtureRequest, address: str) -> Iterator[Page]:
 def test_structure(page: Page, request: pytest.FixtureRequest) -> None:
     """Verdict first, then every section in order, in English, and a picture of it is kept."""
     name = request.node.callspec.id
-    page.screenshot(results_folder() / "screenshots" / f"report-{name}.png")
+    page.screenshot(results_folder(ROOT) / "screenshots" / f"report-{name}.png")
     assert page.evaluate("document.documentElement.lang") == "en"
     first = page.evaluate("document.querySelector('h1, h2, h3').innerText")
     assert "NOT VERIFIED: all 3 specs passed, but 1 probe found" in first

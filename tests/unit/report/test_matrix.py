@@ -3,7 +3,9 @@
 import pytest
 
 from fixtures.proof.report.matrix import Row, State, matrix, unknown
-from fixtures.proof.report.models import Layer, Outcome, Requirement, Spec
+from fixtures.proof.report.models import Layer, Outcome, Spec
+from fixtures.proof.requirements import Layer as LayerName
+from fixtures.proof.requirements import Requirement
 
 pytestmark = pytest.mark.req("R-0-report-matrix")
 
@@ -16,7 +18,7 @@ def _layer(name: str, *outcomes: Outcome, complete: bool = True) -> Layer:
     return Layer(layer=name, complete=complete, specs=specs)
 
 
-def _only(*layers: Layer, needs: tuple[str, ...] = ("unit", "e2e"), open: str | None = None) -> Row:
+def _only(*layers: Layer, needs: tuple[LayerName, ...] = ("unit", "e2e"), open: str | None = None) -> Row:
     requirement = Requirement(
         id="R-1-x", section="1", text="Holds.", severity="loss", layers=needs, open=open
     )
