@@ -1,6 +1,7 @@
 """The gateway's task: cut off from the tailnet but for its proxy, and replaced when it cannot do its work."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -37,9 +38,10 @@ def test_the_proxy_leads_to_2525_alone(world: Sim) -> None:
         request = f"CONNECT {world.server}:{port} HTTP/1.1\r\n\r\n".encode()
         return execute(inside, ["timeout", "3", "nc", "127.0.0.1", "1055"], stdin=request).stdout
 
-    assert said(2525).startswith("HTTP/1.1 200")
-    answers = {port: said(port) for port in (22, 587, 993)}
-    assert {port: answer for port, answer in answers.items() if answer.startswith("HTTP/1.1 200")} == {}
+    ports = (2525, 22, 587, 993)
+    with ThreadPoolExecutor(len(ports)) as pool:  # what is not let through takes as long as one waits
+        answers = dict(zip(ports, pool.map(said, ports), strict=True))
+    assert [port for port, answer in answers.items() if answer.startswith("HTTP/1.1 200")] == [2525], answers
 
 
 @pytest.mark.req("R-3.3-rolling")

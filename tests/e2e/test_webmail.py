@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures.probe.http import client
-from fixtures.probe.reach import Answer, probe
+from fixtures.probe.reach import Answer, probe, probe_many
 from fixtures.probe.tls import handshake
 from fixtures.targets.sim import Sim
 
@@ -41,8 +41,10 @@ def test_others_get_no_answer(world: Sim, place: str) -> None:
     """Neither from the LAN nor from the Internet does the port answer, at any of the Dell's addresses."""
     from fixtures import plan
 
-    for address in (world.state.dell_address, plan.DELL_LAN, plan.DELL_WAN):
-        assert probe(world.vantage(place), address, 443) is not Answer.OPEN
+    sides = [(address, 443) for address in (world.state.dell_address, plan.DELL_LAN, plan.DELL_WAN)]
+    answers = probe_many(world.vantage(place), sides)
+    assert len(answers) == 3
+    assert Answer.OPEN not in answers.values()
     assert probe(world.vantage("tailnet-pc"), world.state.dell_address, 443) is Answer.OPEN
 
 

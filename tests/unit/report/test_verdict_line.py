@@ -83,11 +83,23 @@ def test_what_forbids_the_word(tmp_path: Path, change: Change, words: str) -> No
     assert judgement.status == 1
 
 
-def test_an_earlier_failure_of_another_layer_counts(tmp_path: Path) -> None:
-    """A run whose own specs passed is not verified while the folder holds a failed unit spec."""
-    judgement = judged(tmp_path, _fails_in_unit, run=(0, Counts(2, 0, 1)))
-    assert judgement.line.startswith("NOT VERIFIED: all 2 specs passed, but ")
-    assert "1 spec of layer unit failed" in judgement.reasons
+@pytest.mark.parametrize(
+    ("change", "words"), [(_fails_in_unit, "1 spec of layer unit failed"), (_survives, "1 mutant survived")]
+)
+def test_what_other_runs_left_is_named_beside_the_verdict(tmp_path: Path, change: Change, words: str) -> None:
+    """It may be of another commit: it counts for the whole folder, not against an end-to-end run."""
+    judgement = judged(tmp_path, change, run=(0, Counts(2, 0, 1)))
+    assert judgement.line == "VERIFIED: all 2 specs passed"
+    assert words in judgement.beside
+    assert (judgement.reasons, judgement.status) == ((), 0)
+    whole = judged(tmp_path, change)
+    assert (whole.status, whole.beside) == (1, ())
+
+
+@pytest.mark.parametrize("change", [_fails, _loses, _reaches, _forgets, _proves_what_is_open])
+def test_an_end_to_end_run_is_held_against_its_own_results(tmp_path: Path, change: Change) -> None:
+    """What pytest calls passed is not verified when the run's own records speak against it."""
+    assert judged(tmp_path, change, run=(0, Counts(2, 0, 1))).status == 1
 
 
 def _without(file: str) -> Change:
