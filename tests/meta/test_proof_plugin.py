@@ -144,6 +144,8 @@ def test_marks_of_class_module_and_parameter_count(make: Make) -> None:
         ("tests/unit", "-m", "not slow"),
         ("tests/unit", "--ignore", "tests/unit/test_other.py"),
         ("tests/unit", "--collect-only"),
+        ("tests/unit", "--setup-plan"),
+        ("tests/unit", "--setup-only"),
         ("tests/unit", "-n", "2", "-k", "door"),
     ],
 )
@@ -171,6 +173,17 @@ def test_a_run_broken_off_is_not_complete(make: Make) -> None:
     again = project.run("tests/unit", "--last-failed")
     assert again.status == 1
     assert "not proven" not in again.output
+
+
+@pytest.mark.req("R-0-partial-run-checks-marks")
+def test_an_interrupt_at_the_very_end_is_no_verdict(make: Make) -> None:
+    """All specs have passed, but the clean-up after them was broken off: pytest's own status stays."""
+    fixture = '@pytest.fixture(scope="session")\ndef house():\n    yield\n    raise KeyboardInterrupt\n'
+    project = make(fixture + DOOR_SPEC.replace("test_door()", "test_door(house)"))
+    ended = project.run("tests/unit")
+    assert ended.status == 2, ended.output
+    assert "not proven" not in ended.output
+    assert project.results()["complete"] is False
 
 
 @pytest.mark.req("R-0-spec-floors")
