@@ -5,6 +5,7 @@ import smtplib
 import ssl
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from docker.models.containers import Container
@@ -74,9 +75,13 @@ def test_the_server_learns_who_the_client_is(gateway: Gateway, server: Container
     """XFORWARD and the Received line carry the sender's true address (D5, F57)."""
     with gateway.dial() as smtp:
         smtp.sendmail(SENDER, [f"alice@{DOMAIN}"], TEXT)
+    [message] = wait_for(
+        "the server's double to have logged the message",
+        lambda: [event["text"] for event in events(server) if event["event"] == "message"],
+        timeout=timedelta(seconds=10),
+    )
     forwarded = " ".join(line for line in commands(server) if line.startswith("XFORWARD"))
     assert f"ADDR={gateway.client_address}" in forwarded
-    message = next(event["text"] for event in events(server) if event["event"] == "message")
     assert re.search(rf"Received: from client\.example\.net .*\[{gateway.client_address}\]\)", message)
 
 

@@ -41,7 +41,9 @@ def test_clean_mail_is_delivered_once_with_what_was_found(core: Core) -> None:
     """250 with a queue id, one copy in the mailbox, with Rspamd's findings in it (F53)."""
     code, text = _send(core, "clean mail")
     assert (code, text[:24]) == (250, b"2.0.0 Ok: queued as " + text[20:24])
-    [message] = core.found(ALICE, "clean mail")
+    [message] = wait_for(
+        "alice has hers", lambda: core.found(ALICE, "clean mail"), timeout=timedelta(seconds=20)
+    )
     assert b"X-Spamd-Result:" in message
     assert b"Authentication-Results: mail.example.org" in message
 
