@@ -131,19 +131,52 @@ def test_what_a_killed_run_leaves_is_taken_down(tmp_path: Path) -> None:
     assert _added(before) == {}
 
 
-@pytest.mark.req("R-0-site-file-errors")
-def test_a_bad_site_file_starts_nothing(tmp_path: Path) -> None:
-    """The message names file, key, value and what is allowed; the status is 2; the engine is untouched."""
+@pytest.mark.req("R-0-leftovers")
+def test_a_run_that_ends_leaves_nothing(tmp_path: Path) -> None:
+    """The world stands while the specs run and is gone afterwards; one spec alone is no verdict."""
+    before = _there()
+    run = Run(tmp_path / "log", "verify", "-k", "test_the_task_has_fargates_capabilities_only")
+    run.reaches("specs …")
+    assert {"containers", "networks", "processes"} <= _added(before).keys()
+    assert run.ends(180) == 3, run.output
+    assert "0 failed" in run.output
+    assert _added(before) == {}, run.output
+
+
+@pytest.mark.req("R-0-leftovers")
+def test_a_failed_start_leaves_nothing(tmp_path: Path, checkout: Path) -> None:
+    """A world of which one part does not come up is taken down whole, and the part's own words are shown."""
+    broken = checkout / "infra" / "terraform" / "vpc.tf"
+    broken.write_text(broken.read_text() + '\nresource "aws_no_such_thing" "here" {}\n')
+    before = _there()
+    run = Run(tmp_path / "log", "verify", root=checkout)
+    run.reaches("outer containers: done")
+    assert {"containers", "networks"} <= _added(before).keys()
+    assert run.ends(180) == 2, run.output
+    assert _added(before) == {}, run.output
+    for word in ("aws_no_such_thing", "next step:"):
+        assert word in run.output
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of this checkout that may be broken."""
     copy = tmp_path / "checkout"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".mailproof", ".git", ".*_cache"))
     (copy / ".mailproof").mkdir()
     (copy / ".mailproof" / "venv").symlink_to(ROOT / ".mailproof" / "venv")
-    site = copy / "site.toml"
+    return copy
+
+
+@pytest.mark.req("R-0-site-file-errors")
+def test_a_bad_site_file_starts_nothing(tmp_path: Path, checkout: Path) -> None:
+    """The message names file, key, value and what is allowed; the status is 2; the engine is untouched."""
+    site = checkout / "site.toml"
     good = site.read_text()
     site.write_text(good.replace('region = "ap-northeast-1"', 'region = "the moon"'))
     assert site.read_text() != good
     before = _there()
-    run = Run(tmp_path / "log", "verify", root=copy)
+    run = Run(tmp_path / "log", "verify", root=checkout)
     assert run.ends() == 2
     assert _added(before) == {}
     for word in ("site.toml", "aws.region", "the moon", "next step:"):
