@@ -55,6 +55,15 @@ firewall_zone() {
     done
 }
 
+# firewalld takes its rules away whenever it stops: while it restarts, and while the host shuts down, SSH is then
+# open to the LAN, and by IPv6 to whoever the home router lets through (F43, F52). So they stay.
+firewall_stays() {
+    grep -q '^CleanupOnExit=no$' /etc/firewalld/firewalld.conf && return
+    sed -i '/^CleanupOnExit=/d; $ a CleanupOnExit=no' /etc/firewalld/firewalld.conf
+    firewall-cmd --quiet --reload
+    echo "install-host: /etc/firewalld/firewalld.conf: CleanupOnExit=no"
+}
+
 # SSH is for the tailnet's administrators (design 2.4.2: every port of this host through the tailnet only). A
 # session that came by the LAN is not cut off: run this again from the tailnet or the console.
 lan_ssh() {
@@ -84,22 +93,26 @@ kernel() {
 }
 
 units() {
-    local changed='' unit
+    local changed='' unit timers
+    timers=("$HERE"/*.timer)
+    timers=("${timers[@]##*/}")
+    put "$HERE/firewalld-ready.conf" /etc/systemd/system/firewalld.service.d/mailserver.conf 644 && changed=yes
     put "$HERE/mailserver-firewall" /usr/local/sbin/mailserver-firewall 755 && changed=yes
-    for unit in mailserver-firewall.service mailserver.service mailserver-cert.service mailserver-cert.timer; do
-        put "$HERE/$unit" "/etc/systemd/system/$unit" 644 && changed=yes
+    for unit in "$HERE"/*.service "$HERE"/*.timer; do
+        put "$unit" "/etc/systemd/system/${unit##*/}" 644 && changed=yes
     done
     [ -z "$changed" ] || systemctl daemon-reload
-    systemctl --quiet enable mailserver.service mailserver-firewall.service mailserver-cert.timer
+    systemctl --quiet reenable mailserver.service mailserver-firewall.service "${timers[@]}"
     # The rules are applied again whatever happened to them; a restart would restart the mail server, which
     # requires this unit.
     systemctl reload-or-restart mailserver-firewall.service
-    systemctl start mailserver-cert.timer
+    systemctl start "${timers[@]}"
 }
 
 preflight
 kernel
 selinux
+firewall_stays
 firewall_zone
 lan_ssh
 units

@@ -1,6 +1,8 @@
 # Cluster, task definition and service (design 3.1-3.3).
 
 locals {
+  service = "mailserver-mx-service"
+
   # The file is a complete RegisterTaskDefinition request, so that it can be checked and read on its own.
   # What JSON cannot say there:
   # - tailscale runs in userspace mode because Fargate has no TUN device (F06); only its proxy on 1055 leads
@@ -53,7 +55,7 @@ resource "aws_ecs_task_definition" "mx" {
 }
 
 resource "aws_ecs_service" "mx" {
-  name                  = "mailserver-mx-service"
+  name                  = local.service
   cluster               = aws_ecs_cluster.mailserver.id
   task_definition       = aws_ecs_task_definition.mx.arn # a revision, never "latest" (F22)
   launch_type           = "FARGATE"
@@ -95,8 +97,16 @@ resource "aws_ecs_service" "mx" {
     ignore_changes = [desired_count] # belongs to auto scaling, or to whoever stops the service on purpose
   }
 
-  # Tasks started earlier could neither be reached nor read their secret nor write their log.
-  depends_on = [aws_iam_role_policy.execution, aws_route_table_association.public, aws_lb_listener.smtp]
+  # Tasks started earlier could neither be reached nor read their secret nor write their log, nor would their
+  # address get into the DNS.
+  depends_on = [
+    aws_iam_role_policy.execution,
+    aws_route_table_association.public,
+    aws_lb_listener.smtp,
+    aws_cloudwatch_event_target.dns_updater,
+    aws_lambda_permission.dns_updater,
+    aws_lambda_function_event_invoke_config.dns_updater,
+  ]
 }
 
 # Only behind the load balancer: without it nobody would find the second task (F15).

@@ -34,3 +34,8 @@ output "mx_addresses" {
   description = "Addresses for the MX host's A records; empty with ingress = \"dynamic\"."
   value       = [for zone in sort(keys(aws_eip.mx)) : aws_eip.mx[zone].public_ip]
 }
+
+output "dns_token_secret_arn" {
+  description = "Secret that the DNS updater's Cloudflare token is put into; null without one."
+  value       = one(aws_secretsmanager_secret.dns_token[*].arn)
+}

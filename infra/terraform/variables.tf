@@ -55,6 +55,24 @@ variable "mx_hostname" {
   }
 }
 
+variable "dns_provider" {
+  description = "Where the zone of mx_hostname is hosted: cloudflare or route53. Used with ingress = \"dynamic\"."
+  type        = string
+  validation {
+    condition     = contains(["cloudflare", "route53"], var.dns_provider)
+    error_message = "dns_provider: allowed: \"cloudflare\" or \"route53\"."
+  }
+}
+
+variable "dns_zone_id" {
+  description = "That zone's id: 32 hexadecimal digits at Cloudflare, capitals and digits at Route 53."
+  type        = string
+  validation {
+    condition     = can(regex(var.dns_provider == "route53" ? "^[A-Z0-9]{1,32}$" : "^[0-9a-f]{32}$", var.dns_zone_id))
+    error_message = "dns_zone_id: allowed: the id of mx_hostname's zone at the dns_provider, not its name."
+  }
+}
+
 variable "server_name" {
   description = "The home server's MagicDNS name, such as mailserver.example.ts.net."
   type        = string

@@ -1,11 +1,13 @@
 """Nouns of the end-to-end specs: where one stands, who one is, how a message gets in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from playwright.sync_api import Browser, StorageState
 
 from fixtures.mail.message import Message, make
 from fixtures.mail.outcome import Outcome
+from fixtures.probe.browser import chromium, visiting
 from fixtures.site import Site
 from fixtures.targets.bookkeeping import (
     Deliver,
@@ -17,6 +19,7 @@ from fixtures.targets.bookkeeping import (
 )
 from fixtures.targets.sim import Sim
 from fixtures.vantage import Vantage
+from tests.e2e.webmail_browser import Desk
 
 STRANGER = "stranger@hosts.example.org"
 
@@ -64,7 +67,7 @@ def bob(site: Site) -> str:
     return f"bob@{site.mail.primary}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def arrive(world: Sim, deliver: Deliver) -> Arrive:
     """Hand a message to the site's MX host as an Internet MTA does; returns what the MX host said."""
 
@@ -102,3 +105,26 @@ def letter() -> Callable[..., Message]:
         return make(sender, recipients)
 
     return act
+
+
+@pytest.fixture(scope="session")
+def browser(world: Sim) -> Iterator[Browser]:
+    """A real browser that trusts the run's CA, for all specs."""
+    with chromium(world.ca) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def signed_in(world: Sim, browser: Browser) -> StorageState:
+    """The cookies of Alice's session at the webmail: one login is enough for a file of specs."""
+    user = f"alice@{world.site.mail.primary}"
+    with visiting(browser, world.vantage("tailnet-pc")) as context:
+        Desk(context, world.server).log_in(user, world.passwords[user])
+        return context.storage_state()
+
+
+@pytest.fixture
+def desk(world: Sim, browser: Browser, signed_in: StorageState) -> Iterator[Desk]:
+    """Alice at the webmail, logged in, in a window of her PC."""
+    with visiting(browser, world.vantage("tailnet-pc"), signed_in) as context:
+        yield Desk(context, world.server)

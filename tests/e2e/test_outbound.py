@@ -1,7 +1,7 @@
 """Mail that users send: through SendGrid and nowhere else, signed; local mail stays at home (design 7.2)."""
 
 import re
-from datetime import timedelta
+from typing import Unpack
 
 import dkim  # type: ignore[import-untyped]
 import pytest
@@ -9,14 +9,15 @@ import pytest
 from fixtures import plan
 from fixtures.engine.containers import get
 from fixtures.engine.execute import execute
+from fixtures.internet.sendgrid.client import Switches
 from fixtures.mail.headers import parse, trace
 from fixtures.mail.message import japanese, make
 from fixtures.mail.outcome import Verdict
 from fixtures.site import load_site
 from fixtures.targets.sim import Sim
-from fixtures.wait import wait_for
 from fixtures.world.images import ROOT
 from tests.e2e.conftest import Deliver, Submit
+from tests.e2e.outgoing import try_now, wait_for_attempts
 
 DOMAINS = load_site(ROOT / "site.toml").mail.domains
 FOREIGN = "friend@example.net"
@@ -100,27 +101,52 @@ def test_a_user_cannot_send_as_another(world: Sim, submit: Submit, alice: str, b
     assert submit(make(bob, [FOREIGN]), [FOREIGN], user=bob).accepted
 
 
-@pytest.mark.req("R-4.2-smarthost-verified", "R-4.2-waiting-mail-goes")
-def test_a_wrong_certificate_at_sendgrid_gets_no_key(world: Sim, submit: Submit, alice: str) -> None:
-    """Who answers as SendGrid without its certificate sees neither key nor message (F61)."""
-    message = make(alice, [FOREIGN])
+def waits_without_a_login(
+    world: Sim, submit: Submit, user: str, why: str, **switches: Unpack[Switches]
+) -> None:
+    """What ``user`` sends waits, with ``why`` in the log, while SendGrid is as switched; after that it goes.
+
+    SendGrid was spoken to, and saw neither a login nor the message.
+    """
+    message = make(user, [FOREIGN])
     before = len(world.sendgrid.sessions())
-    with world.sendgrid.switched(certificate="wrong"):
-        outcome = submit(message, [FOREIGN], user=alice)
+    with world.sendgrid.switched(**switches):
+        outcome = submit(message, [FOREIGN], user=user)
         assert outcome.accepted, outcome
-
-        def attempts() -> list[str]:
-            log = world.dell.run(["docker", "logs", "mailserver-postfix"]).stdout
-            return re.findall(rf" {outcome.queue_id}: to=<{FOREIGN}>.* status=(.*)", log)
-
-        [first, *_] = wait_for("the server to try", attempts, timeout=timedelta(seconds=30))
-        assert first.startswith("deferred (Server certificate not"), first
+        assert outcome.queue_id
+        [first, *_] = wait_for_attempts(world, outcome.queue_id, FOREIGN, 1)
+        assert first.startswith("deferred ("), first
+        assert why in first
         sessions = world.sendgrid.sessions()[before:]
         assert sessions != []
         assert [s for s in sessions if s.authenticated or s.user] == []
         assert world.sendgrid.messages(message.marker) == []
-    world.dell.run(["docker", "exec", "mailserver-postfix", "postqueue", "-f"])
+    try_now(world)
     world.receiver.wait_for_message(FOREIGN, message.marker)
+
+
+@pytest.mark.req("R-4.2-smarthost-verified", "R-4.2-waiting-mail-goes")
+def test_a_wrong_certificate_at_sendgrid_gets_no_key(world: Sim, submit: Submit, alice: str) -> None:
+    """Who answers as SendGrid without its certificate sees neither key nor message (F61)."""
+    waits_without_a_login(world, submit, alice, "Server certificate not verified", certificate="wrong")
+
+
+@pytest.mark.req("R-4.2-smarthost-bad-tls")
+@pytest.mark.parametrize(
+    ("switches", "why"),
+    [
+        pytest.param({"certificate": "unknown"}, "Server certificate not verified", id="unknown"),
+        pytest.param({"certificate": "expired"}, "Server certificate not verified", id="expired"),
+        pytest.param({"tls": "none"}, "TLS is required, but was not offered", id="none"),
+        pytest.param({"tls": "old"}, "Cannot start TLS: handshake failure", id="old"),
+        pytest.param({"tls": "weak"}, "Cannot start TLS: handshake failure", id="weak"),
+    ],
+)
+def test_bad_tls_at_sendgrid_gets_no_key(
+    world: Sim, submit: Submit, alice: str, switches: Switches, why: str
+) -> None:
+    """Unknown authority, expired certificate, no TLS, TLS 1.1 or CBC alone: the mail waits (F61, F73)."""
+    waits_without_a_login(world, submit, alice, why, **switches)
 
 
 @pytest.mark.req("R-0-names-sealed")

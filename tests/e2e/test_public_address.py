@@ -8,7 +8,9 @@ import pytest
 from fixtures import plan
 from fixtures.probe.reach import Answer, probe
 from fixtures.targets.sim import Sim
+from fixtures.world.cloud import parse_log
 from fixtures.world.images import ROOT
+from fixtures.world.state import RUN_DIR
 
 COMMANDS = r"""
 TASK_ARN=$(aws ecs list-tasks --cluster mailserver-cluster --service-name mailserver-mx-service --region ap-northeast-1 --query 'taskArns[0]' --output text)
@@ -37,6 +39,18 @@ def test_the_designs_commands_print_the_gateways_address(world: Sim) -> None:
     address = done.stdout.split(": ")[1].strip()
     assert probe(world.vantage("internet-host"), address, 25) is Answer.OPEN
     assert world.nameserver.lookup(world.site.mail.mx_hostname) == [address]
+
+
+@pytest.mark.req("R-2.2.1-updater", "R-2.2.1-short-ttl")
+def test_the_updater_has_set_the_record(world: Sim) -> None:
+    """The deployed function ran for the serving task; the name has its address, for 60 s at most (F04)."""
+    task, mx = world.gateway.healthy(), world.site.mail.mx_hostname
+    address = world.gateway.public_address(task)
+    assert world.nameserver.lookup(mx) == [address]
+    assert 0 < world.nameserver.ttl(mx) <= 60
+    runs = [entry for entry in parse_log(RUN_DIR) if entry["event"] == "function"]
+    assert {entry["function"] for entry in runs} == {"mailserver-dns-updater"}
+    assert {"addresses": [address]} in [entry["result"] for entry in runs]
 
 
 @pytest.mark.req("R-2.2-mx-names-host")

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv6Address
 
 import pytest
 from docker.models.containers import Container
 
+from fixtures.engine.client import engine
 from fixtures.engine.containers import ContainerSpec, remove, start
 from fixtures.engine.execute import execute
+from fixtures.engine.labels import LABEL, labels, world_id
+from fixtures.engine.networks import bridge_of
 from fixtures.proof.recorders.reachability import record_connection
 from fixtures.targets.sim import Sim
 
 SUBNET_ROUTERS = {"10.0.1.1", "10.0.2.1"}
 ROUTERS = {"198.18.0.1", "192.168.1.1"} | SUBNET_ROUTERS
+ROUTERS6 = {"2001:db8:18::1:39", "2001:db8:192:1::1"}
 
 
 @pytest.fixture
@@ -79,6 +84,43 @@ def test_default_routes_lead_to_simulated_routers_only(world: Sim) -> None:
     # Fargate chooses a subnet for the task; the other one may have nobody in it.
     assert seen - SUBNET_ROUTERS == ROUTERS - SUBNET_ROUTERS
     assert seen & SUBNET_ROUTERS
+
+
+@pytest.mark.req("R-0-sealed")
+def test_default_routes_by_ipv6_lead_to_the_home_router_only(world: Sim) -> None:
+    """Some places have IPv6; the way out of their network is a leg of the home router, or there is none."""
+    seen = set()
+    for name, container in _places(world).items():
+        argv = ["sh", "-c", "cat /proc/net/ipv6_route 2>/dev/null || true"]
+        routes = map(str.split, execute(container, argv).check().stdout.splitlines())
+        gateways = {
+            str(IPv6Address(bytes.fromhex(fields[4])))
+            for fields in routes
+            if fields[1] == "00" and fields[9] != "lo"
+        }
+        assert gateways <= ROUTERS6, (name, gateways)
+        seen |= gateways
+    assert seen == ROUTERS6
+
+
+@pytest.mark.req("R-0-sealed")
+@pytest.mark.usefixtures("bystander")
+def test_this_machine_has_no_ipv6_address_on_the_worlds_bridges(world: Sim) -> None:
+    """No place can reach it by a link-local address; it has one on other bridges, as the bystander's."""
+    own = {"label": f"{LABEL}={world_id()}"}
+    ours = {bridge_of(network) for network in engine().networks.list(filters=own)}
+    asked = engine().containers.run(
+        world.state.images["toolbox"],
+        ["-6", "-oneline", "address", "show"],
+        entrypoint=["ip"],
+        network_mode="host",
+        labels=labels("looker"),
+        remove=True,
+    )
+    having = {line.split()[1] for line in asked.decode().splitlines()}
+    assert len(ours) >= 4
+    assert having & ours == set()
+    assert "docker0" in having
 
 
 def _address(hexadecimal: str) -> str:

@@ -6,6 +6,7 @@ from fixtures.probe.http import client
 from fixtures.probe.reach import Answer, probe, probe_many
 from fixtures.probe.tls import handshake
 from fixtures.targets.sim import Sim
+from tests.e2e.test_headers import HEADERS
 
 
 @pytest.mark.req(
@@ -48,9 +49,9 @@ def test_others_get_no_answer(world: Sim, place: str) -> None:
     assert probe(world.vantage("tailnet-pc"), world.state.dell_address, 443) is Answer.OPEN
 
 
-@pytest.mark.req("R-4.4-login")
+@pytest.mark.req("R-4.4-login", "R-4.3-headers-on-errors")
 def test_a_user_logs_in_and_a_wrong_password_does_not(world: Sim, alice: str) -> None:
-    """The login form takes the right password and no other (design 7.3)."""
+    """The login form takes the right password and no other; both answers have the headers (7.3, 4.3)."""
     import re
 
     for password, inside in (("wrong", False), (world.passwords[alice], True)):
@@ -64,6 +65,9 @@ def test_a_user_logs_in_and_a_wrong_password_does_not(world: Sim, alice: str) ->
                 "_url": "", "_user": alice, "_pass": password,
             }  # fmt: skip
             answer = browser.post("/?_task=login", data=form)
+            assert {name: answer.headers.get_list(name) for name in HEADERS} == {
+                name: [value] for name, value in HEADERS.items()
+            }
             if inside:
                 assert answer.status_code == 302, answer.text[:500]
                 assert "_task=mail" in answer.headers["location"]

@@ -35,13 +35,15 @@ def _image_folders() -> set[Path]:
 
 
 def _run_by() -> dict[str, str]:
-    """Images by name, with what runs them: a service, the task, a place of the world, or another image."""
+    """Images by name, with what runs them: a service, the task, a place, specs, or another image."""
     compose = (COMPOSE / "docker-compose.yml").read_text(encoding="utf-8")
     used = {name.lower(): "a service" for name in re.findall(r"image: \$\{IMAGE_([A-Z_]+):\?\}", compose)}
     task = (ROOT / "infra/task-definitions/mailserver-mx-task.json").read_text(encoding="utf-8")
     used |= dict.fromkeys(re.findall(r"images\.(\w+)", task), "the task")
     for path in (ROOT / "fixtures" / "world").glob("*.py"):
         used |= dict.fromkeys(re.findall(r'\btag\("([\w-]+)"\)', path.read_text("utf-8")), path.name)
+    for path in (ROOT / "fixtures" / "targets").glob("*.py"):
+        used |= dict.fromkeys(re.findall(r'\.images\["([\w-]+)"\]', path.read_text("utf-8")), path.name)
     for image in catalogue().values():
         used |= {parent.name: f"image {image.name}" for parent in image.parents.values()}
     return used

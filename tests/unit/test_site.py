@@ -55,6 +55,12 @@ def test_limits_and_names_follow_from_the_values() -> None:
             ["mail.admin = 'nobody'", "such as admin@example.net"],
         ),
         ('ingress = "dynamic"', 'ingress = "alb"', ["aws.ingress = 'alb'", "'dynamic' or 'eip'"]),
+        ('zone_id = "0', 'zone_id = "Z', ["dns.zone_id", "an id of cloudflare: ["]),
+        (
+            'provider = "cloudflare"',
+            'provider = "bind"',
+            ["dns.provider = 'bind'", "'cloudflare' or 'route53'"],
+        ),
         ("[webmail]", "[webmail]\ncolour = 1", ["webmail.colour = 1", "unknown key"]),
         ("mx.kuma8088.com", "mx.example.org", ["mail.mx_hostname", "below one of the domains"]),
     ],

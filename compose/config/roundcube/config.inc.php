@@ -47,20 +47,28 @@ $config['smtp_helo_host'] = $site('MAIL_HOSTNAME');
 // Users log in with their whole address, which is also the one that they may send from.
 $config['login_username_filter'] = 'email';
 $config['identities_level'] = 1;
+// Guessers are slowed down by Dovecot, each by himself. Roundcube's own limit would lock out the user whose
+// name they use, and would tell them by that whether there is such a user.
+$config['login_rate_limit'] = 0;
 // Read receipts come from the user: Postfix and the smarthost refuse an empty sender.
 $config['mdn_use_from'] = true;
 
 // nginx alone is believed about who asks. It is reached over TLS only, so cookies are Secure (F68).
 $config['proxy_whitelist'] = ['172.20.0.10'];
 $config['use_https'] = true;
+// Other sites' forms and pictures are sent without the session, whatever a browser's default is.
+$config['session_samesite'] = 'Lax';
 
 $config['product_name'] = 'Webmail';
 $config['support_url'] = '';
 $config['language'] = $site('WEBMAIL_LANGUAGE');
 $config['timezone'] = $site('TZ');
-$config['max_message_size'] = $site('MESSAGE_SIZE_MB') . 'M';
+// The limit on the wire, not the files' own: Roundcube reckons by itself what they grow by when encoded. With
+// the files' size here it would refuse whatever is above three quarters of it (F66).
+$config['max_message_size'] = $site('MESSAGE_SIZE_LIMIT');
 // "password" is left out: users and their passwords are kept by Dovecot's host scripts (F67).
-$config['plugins'] = ['archive', 'zipdownload'];
+// "client_address" is ours: Dovecot slows down who guesses, and must know who that is.
+$config['plugins'] = ['archive', 'client_address', 'zipdownload'];
 $config['archive_mbox'] = 'Archive';
 $config['drafts_mbox'] = 'Drafts';
 $config['junk_mbox'] = 'Junk';

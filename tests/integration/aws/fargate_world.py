@@ -70,6 +70,7 @@ class World:
         name: str,
         containers: list[dict[str, Any]],
         deployment: dict[str, Any] | None = None,
+        balancers: list[dict[str, Any]] | None = None,
         **extra: Any,
     ) -> None:
         """Register a task definition and make (or roll) a service of one task from it."""
@@ -87,6 +88,7 @@ class World:
             desiredCount=1,
             launchType="FARGATE",
             deploymentConfiguration=deployment or {},
+            loadBalancers=balancers or [],
             networkConfiguration={"awsvpcConfiguration": network},
         )
 
@@ -214,10 +216,12 @@ def _gateway(made: World) -> None:
     """An Internet gateway that only has the maps in which public and private addresses meet."""
     container = engine().containers.run(
         made.toolbox, ["sleep", "infinity"], name=container_name(f"{PLACE}-igw"), labels=labels(PLACE),
-        network=made.network, cap_add=["NET_ADMIN"], detach=True,
+        network=made.network, cap_add=["NET_ADMIN"], sysctls={"net.ipv4.ip_forward": "1"}, detach=True,
     )  # fmt: skip
     maps = "".join(f"map {name} {{ type ipv4_addr : ipv4_addr; }}\n" for name in (INWARD, OUTWARD))
-    execute(container, ["nft", "-f", "-"], stdin=f"table ip igw {{\n{maps}}}\n".encode()).check()
+    # Client and targets are neighbours here: no redirect may lead one to the other past the gateway.
+    quiet = "chain quiet { type filter hook output priority 0; icmp type redirect drop; }\n"
+    execute(container, ["nft", "-f", "-"], stdin=f"table ip igw {{\n{maps}{quiet}}}\n".encode()).check()
     made.gateway.append(container)
 
 

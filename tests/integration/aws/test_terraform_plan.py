@@ -30,11 +30,14 @@ def terraform(account: AwsAccount, tmp_path_factory: pytest.TempPathFactory) -> 
     return prepared
 
 
-@pytest.mark.req("R-2.2.2-eip-balancer", "R-3.3-scaling-bounds", "R-3.3-scaling-policy")
+@pytest.mark.req(
+    "R-2.2.2-eip-balancer", "R-3.3-scaling-bounds", "R-3.3-scaling-policy", "R-2.2.1-updater-only-dynamic"
+)
 def test_fixed_address_needs_a_load_balancer(terraform: Terraform) -> None:
     """``eip``: an Elastic IP a zone on a load balancer that keeps the client's address (F01, F02, F15)."""
     terraform.set_variables(variables(ingress="eip", max_tasks=3))
     planned = terraform.planned()
+    assert [address for address in planned if "dns" in address] == []
     group = planned["aws_lb_target_group.smtp[0]"]
     assert (group["protocol"], group["port"], group["target_type"]) == ("TCP", 25, "ip")
     assert group["preserve_client_ip"] == "true"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.compose.core import Core
+from tests.integration.compose.front import Front
 from tests.integration.compose.gateway import Gateway
 from tests.integration.compose.parts import Bench, tailnet_like
 from tests.integration.compose.web import Web
@@ -43,6 +44,14 @@ def core_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def core(core_bench: Bench) -> Core:
     """Dovecot, Postfix, Rspamd, ClamAV, Redis and Unbound as deployed, and a scripted smarthost."""
     return Core.start(core_bench)
+
+
+@pytest.fixture(scope="session")
+def front(core: Core) -> Iterator[Front]:
+    """The core behind the real gateway, and Internet hosts that send to it."""
+    found = Front.start(core)
+    yield found
+    found.stop()
 
 
 @pytest.fixture(scope="session")

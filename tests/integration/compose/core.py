@@ -15,6 +15,7 @@ from docker.models.containers import Container
 
 from fixtures.engine.execute import Result, execute
 from fixtures.wait import wait_for
+from tests.integration.compose.names import Names
 from tests.integration.compose.parts import DOMAIN, HOSTNAME, LIMIT, Bench, elsewhere, wait_until_healthy
 
 ALICE, BOB, DORA = f"alice@{DOMAIN}", f"bob@{DOMAIN}", f"dora@{DOMAIN}"
@@ -38,26 +39,29 @@ class Core:
     """The running services by name, and their addresses."""
 
     bench: Bench
+    names: Names
     services: dict[str, Container]
     addresses: dict[str, str]
 
     @classmethod
     def start(cls, bench: Bench) -> "Core":
         """Start all, in an order in which each finds its neighbours, and wait until all are healthy."""
-        core = cls(bench, {}, {})
-        _users(bench)
+        core = cls(bench, Names.start(bench), {}, {})
+        (bench.folder / "config/dovecot/users").touch()
         (bench.folder / "clamav/test.ndb").write_text(f"Test.EICAR:0:*:{eicar().encode().hex()}\n")
         bench.secret("rspamd_password", 'controller\'s "own"')
         bench.secret("sendgrid_api_key", API_KEY)
         (bench.folder / "smarthost").mkdir()
         (bench.folder / "smarthost/password").write_text(f"apikey:{API_KEY}")
-        _names(bench)
-        core._add("unbound", {}, {})
+        _resolver(bench)
+        core._add("unbound", {"RESOLVER_FORWARD": core.names.address}, {})
         core._add("redis", {}, {"rspamd-memory": "/var/lib/redis"})
         core._add("clamav", {"CLAMAV_UPDATE": "no"}, {"clamav": "/var/lib/clamav"})
-        core._add("dovecot", {}, {"certs": "/certs", "mail": "/var/mail/vhosts"}, config="/etc/dovecot")
         resolving = {f"RSPAMD_{name}": core.addresses[host] for name, host in _RSPAMD.items()}
         core._add("rspamd", resolving, {"secrets": "/run/secrets", "rspamd": "/var/lib/rspamd"})
+        mail = {"certs": "/certs", "mail": "/var/mail/vhosts", "secrets": "/run/secrets"}
+        core._add("dovecot", {}, mail, config="/etc/dovecot", neighbours=("rspamd",))
+        core._users()
         core.smarthost()
         core._postfix()
         for service in ("unbound", "redis", "clamav", "dovecot", "rspamd"):
@@ -65,10 +69,18 @@ class Core:
         wait_until_healthy(core.services["postfix"], "/usr/local/bin/server-healthcheck")
         return core
 
-    def _add(self, service: str, env: Mapping[str, str], mounts: dict[str, str], config: str = "") -> None:
-        config = config or f"/etc/mailserver/{service}"
-        own = {f"config/{service}": config, **mounts}
-        container = self.bench.start(service, service, env, own, at=self.addresses.get(service))
+    def _add(
+        self,
+        service: str,
+        env: Mapping[str, str],
+        mounts: dict[str, str],
+        config: str = "",
+        neighbours: tuple[str, ...] = (),
+    ) -> None:
+        own = {f"config/{service}": config or f"/etc/mailserver/{service}", **mounts}
+        known = {name: self.addresses[name] for name in neighbours}
+        at = self.addresses.get(service)
+        container = self.bench.start(service, service, env, own, at=at, neighbours=known)
         self.services[service] = container
         self.addresses[service] = self.bench.address(container)
 
@@ -82,6 +94,16 @@ class Core:
             "smarthost", "587", *tls, "--password-file", "/bench/smarthost/password", at=address
         )
         self.services["smarthost"], self.addresses["smarthost"] = double, bench.address(double)
+
+    def _users(self) -> None:
+        """Lines such as add-user.sh writes, hashed by the Dovecot that is to know them."""
+        hashing = ["doveadm", "pw", "-s", "BLF-CRYPT", "-r", "10"]
+        lines = []
+        for user, password in PASSWORDS.items():
+            twice = f"{password}\n{password}\n".encode()
+            done = execute(self.services["dovecot"], hashing, stdin=twice).check()
+            lines.append(f"{user}:{done.stdout.split()[-1]}::::::\n")
+        (self.bench.folder / "config/dovecot/users").write_text("".join(lines))
 
     def _postfix(self) -> None:
         env = {
@@ -114,6 +136,12 @@ class Core:
         """Restart a service and wait until it is healthy again."""
         self.services[service].restart(timeout=5)
         wait_until_healthy(self.services[service], _CHECKS.get(service, "/usr/local/bin/healthcheck"))
+
+    def started(self) -> dict[str, str]:
+        """When each service was last started."""
+        for container in self.services.values():
+            container.reload()
+        return {name: found.attrs["State"]["StartedAt"] for name, found in self.services.items()}
 
     @contextmanager
     def stopped(self, service: str) -> Iterator[None]:
@@ -227,26 +255,11 @@ class _Pop3(poplib.POP3):
         return self._context.wrap_socket(plain, server_hostname=HOSTNAME)
 
 
-def _users(bench: Bench) -> None:
-    lines = [f"{user}:{{PLAIN}}{password}::::::\n" for user, password in PASSWORDS.items()]
-    (bench.folder / "config/dovecot/users").write_text("".join(lines))
-
-
-def _names(bench: Bench) -> None:
-    """All names there are: an orderly sender's domain and his addresses; everything else does not exist."""
-    lines = ['local-zone: "." static', "access-control: 100.127.0.0/16 allow"]
-    lines += [
-        f"local-data: '{record}'"
-        for record in (
-            "example.net. IN MX 10 mail.example.net.",
-            "mail.example.net. IN A 192.0.2.25",
-            'example.net. IN TXT "v=spf1 ip4:100.127.0.0/16 ip4:172.16.0.0/12 ip4:192.168.0.0/16 -all"',
-        )
-    ]
-    for reverse in ("in-addr.arpa.", "127.100.in-addr.arpa."):
-        lines += [f'local-zone: "{reverse}" redirect', f"local-data: '{reverse} IN PTR mail.example.net.'"]
+def _resolver(bench: Bench) -> None:
+    """The bench's network asks the resolver, as the deployed one does, also about its own addresses."""
     config = bench.folder / "config/unbound/unbound.conf"
-    config.write_text(config.read_text() + "server:\n" + "".join(f"    {line}\n" for line in lines))
+    own = ["server:", "access-control: 100.127.0.0/16 allow", 'local-zone: "127.100.in-addr.arpa." nodefault']
+    config.write_text(config.read_text() + "\n    ".join(own) + "\n")
 
 
 def letter(subject: str, body: str = "Good morning,\n\nall is well.\n", sender: str = "") -> EmailMessage:

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_network
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,34 +31,38 @@ LIMIT = 2_000_000  # bytes; small, so that "too large" is quick to send
 START = timedelta(seconds=40)
 
 _HERE = Path(__file__).parent
+_numbers = count(1)
 
 
-def _network(number: int) -> Network:
-    """A bridge without a way out, its range inside the tailnet's: its hosts pass as members."""
-    subnet = f"100.127.{number}.0/24"
+def _network(purpose: str, subnet: str) -> Network:
+    """A bridge without a way out and with a name of its own; this machine is its first host."""
+    own = str(next(ip_network(subnet).hosts()))
     return engine().networks.create(
-        f"mailproof-test-compose-{os.getpid()}-{number}",
+        f"mailproof-test-compose-{os.getpid()}-{purpose}-{next(_numbers)}",
         internal=True,
-        ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]),
+        ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet, gateway=own)]),
         labels=labels("test-compose"),
     )
 
 
-def tailnet_like() -> Network:
-    """The first free range below 100.127.0.0/16; raises RuntimeError when sixty are taken."""
-    for number in range(60, 120):
+def _first_free(purpose: str, subnets: Sequence[str]) -> Network:
+    for subnet in subnets:
         try:
-            return _network(number)
+            return _network(purpose, subnet)
         except APIError as error:
             if "overlaps" not in str(error):
                 raise
-    raise RuntimeError("no free range below 100.127.0.0/16; remove networks that earlier runs left behind")
+    raise RuntimeError(f"no free range from {subnets[0]}; remove networks that earlier runs left behind")
+
+
+def tailnet_like() -> Network:
+    """A network whose hosts pass as the tailnet's members; raises RuntimeError when sixty are taken."""
+    return _first_free("tailnet", [f"100.127.{number}.0/24" for number in range(60, 120)])
 
 
 def elsewhere() -> Network:
-    """A bridge without a way out: the Internet, as far as services can tell."""
-    name = f"mailproof-test-compose-{os.getpid()}-elsewhere"
-    return engine().networks.create(name, internal=True, labels=labels("test-compose"))
+    """The Internet, as far as services can tell; wide enough for hosts that are far from each other."""
+    return _first_free("elsewhere", [f"10.{number}.0.0/16" for number in range(200, 250)])
 
 
 @dataclass
@@ -67,6 +73,7 @@ class Bench:
     network: Network
     authority: Authority = field(default_factory=Authority.create)
     places: list[str] = field(default_factory=list)
+    number: int = field(default_factory=_numbers.__next__)
 
     def __post_init__(self) -> None:
         shutil.copytree(ROOT / "compose/config", self.folder / "config")
@@ -90,7 +97,7 @@ class Bench:
 
     def place(self, service: str) -> str:
         """The place name of a service on this bench."""
-        return f"test-compose-{os.getpid()}-{service}"
+        return f"test-compose-{os.getpid()}-{self.number}-{service}"
 
     def start(
         self,
@@ -102,6 +109,7 @@ class Bench:
         command: Sequence[str] | None = None,
         at: str | None = None,
         neighbours: Mapping[str, str] | None = None,
+        network: Network | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Container:
         """Start a service; ``mounts`` maps a path in the bench's folder to one in the container."""
@@ -110,7 +118,7 @@ class Bench:
         own = (
             {"resolv.conf": "/etc/resolv.conf"} if "network_mode" not in chosen and service != "nginx" else {}
         )
-        name = str(self.network.name)
+        name = str((network or self.network).name)
         spec = ContainerSpec(
             self.place(service),
             catalogue()[image].tag,

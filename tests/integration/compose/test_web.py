@@ -11,6 +11,19 @@ from tests.integration.compose.web import Web, login
 _COUNT = "SELECT COUNT(*) FROM roundcube.users WHERE username = 'alice@example.org'"
 
 
+EXPECTED = {
+    "strict-transport-security": ["max-age=31536000; includeSubDomains"],
+    "x-frame-options": ["SAMEORIGIN"],
+    "x-content-type-options": ["nosniff"],
+    "x-xss-protection": ["1; mode=block"],
+}
+
+
+def _headers(answer: httpx.Response) -> dict[str, list[str]]:
+    """Design 4.3's headers as an answer has them."""
+    return {name: answer.headers.get_list(name) for name in EXPECTED}
+
+
 def _query(web: Web, query: str) -> str:
     argv = ["mariadb", "--no-defaults", "--socket=/run/mysqld/mysqld.sock", "-N", "-B", "-e", query]
     return web.core.run("mariadb", *argv).stdout.strip()
@@ -31,15 +44,7 @@ def test_security_headers_and_cookies(web: Web) -> None:
     """Design 4.3's headers once each, and a session cookie that never travels in clear text (F68)."""
     with web.browser() as browser:
         page = browser.get("/")
-    expected = {
-        "strict-transport-security": "max-age=31536000; includeSubDomains",
-        "x-frame-options": "SAMEORIGIN",
-        "x-content-type-options": "nosniff",
-        "x-xss-protection": "1; mode=block",
-    }
-    assert {name: page.headers.get_list(name) for name in expected} == {
-        name: [value] for name, value in expected.items()
-    }
+    assert _headers(page) == EXPECTED
     cookie = page.headers["set-cookie"].lower()
     assert "secure" in cookie
     assert "httponly" in cookie
@@ -104,13 +109,15 @@ def test_other_names_get_nothing(web: Web) -> None:
     assert "login" not in answer.text
 
 
-@pytest.mark.req("R-8.3.2-nginx", "R-4.3-starts-without-webmail")
+@pytest.mark.req("R-8.3.2-nginx", "R-4.3-starts-without-webmail", "R-4.3-headers-on-errors")
 def test_a_dead_webmail_turns_the_check_red(web: Web) -> None:
-    """Without Roundcube nginx stays up, answers 502, and its health check fails (F68, F69)."""
+    """Without Roundcube nginx stays up, answers 502 with its headers, and its check fails (F68, F69)."""
     nginx = web.core.services["nginx"]
     with web.core.stopped("roundcube"):
         with web.browser() as browser:
-            assert browser.get("/").status_code in {502, 504}
+            answer = browser.get("/")
+        assert answer.status_code in {502, 504}
+        assert _headers(answer) == EXPECTED
         assert execute(nginx, ["/usr/local/bin/healthcheck"]).status != 0
     wait_until_healthy(nginx)
 

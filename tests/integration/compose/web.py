@@ -39,7 +39,8 @@ class Web:
     def roundcube(self, hostname: str = HOSTNAME) -> None:
         """(Re)create Roundcube, expecting the mail servers' certificate to be ``hostname``'s."""
         core = self.core
-        env = {**_DATABASE, "MAIL_HOSTNAME": hostname, "MESSAGE_SIZE_MB": "2", "WEBMAIL_LANGUAGE": "ja_JP"}
+        env = {**_DATABASE, "MAIL_HOSTNAME": hostname, "WEBMAIL_LANGUAGE": "ja_JP"}
+        env |= {"MESSAGE_SIZE_MB": "2", "MESSAGE_SIZE_LIMIT": "2800000"}
         mounts = {
             "config/roundcube": "/etc/mailserver/roundcube", "secrets": "/run/secrets",
             "ca.crt": "/etc/mailserver/ca-bundle.crt",

@@ -1,5 +1,6 @@
 """Deploying a small project to the machine, again and again: what changes, what stays, what is refused."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from fixtures.dell.console import ContainerConsole
 from fixtures.dell.deploy import DeployError, deploy
 from fixtures.dell.dotenv import EnvironmentValueError
 from fixtures.dell.stack import Stack
+from fixtures.world.images import ROOT
 
 TARGET = "/srv/deployed"
 COMPOSE = """
@@ -21,6 +23,9 @@ services:
     command: [sh, -c, "cp /config/setting /tmp/seen; exec sleep infinity"]
     volumes: ["./config/good:/config:ro"]
     healthcheck: {test: [CMD, "test", "-s", "/tmp/seen"], interval: 1s, retries: 9}
+    secrets: [token]
+secrets:
+  token: {environment: TOKEN}
 """
 TAILSCALE = b"""#!/bin/sh
 case $1 in
@@ -70,6 +75,7 @@ def variables(inner_image: str) -> dict[str, str]:
         "TAILNET_IP": "100.64.0.10",
         "MAIL_HOSTNAME": "mailserver.tail8088.ts.net",
         "MYSQL_PASSWORD": "of-the-first-day",
+        "TOKEN": "first",
     }
 
 
@@ -154,7 +160,7 @@ def test_bad_input_changes_nothing_on_the_host(
     before = _fingerprint(member), _started(running)
     (project / "config/good/setting").write_text("second\n")
     refused: list[tuple[str, str, type[Exception], str]] = [
-        (COMPOSE + "  broken: {nonsense: 1}\n", "", DeployError, "nonsense"),
+        (COMPOSE.replace("secrets:\n", "  broken: {nonsense: 1}\nsecrets:\n"), "", DeployError, "nonsense"),
         (COMPOSE.replace("${IMAGE:?}", "${ABSENT:?}"), "", DeployError, "ABSENT"),
         (COMPOSE, "two\nlines", EnvironmentValueError, "NOTE"),
     ]
@@ -163,6 +169,43 @@ def test_bad_input_changes_nothing_on_the_host(
         with pytest.raises(error, match=reason):
             deploy(member, project, variables | {"NOTE": value}, target=TARGET)
         assert (_fingerprint(member), _started(running)) == before
+
+
+@pytest.mark.req("R-6.1.2-secret-redeployed")
+def test_a_changed_secret_reaches_its_service(
+    member: ContainerConsole, project: Path, variables: dict[str, str]
+) -> None:
+    """Compose takes the container with the old one for up to date; the same again leaves it alone."""
+    stack = deploy(member, project, variables, target=TARGET)
+    for value in ("second $HOME #", ""):
+        deploy(member, project, variables | {"TOKEN": value}, target=TARGET)
+        assert stack.execute("good", ["cat", "/run/secrets/token"]).stdout == value
+    before = _started(stack)
+    deploy(member, project, variables | {"TOKEN": ""}, target=TARGET)
+    assert _started(stack) == before
+
+
+@pytest.mark.req("R-4.1-modern-hashes")
+def test_a_password_in_plain_text_stops_the_deployment(
+    member: ContainerConsole, project: Path, variables: dict[str, str]
+) -> None:
+    """The new files' own check is asked before anything changes; without that line the deployment goes on."""
+    shutil.copytree(ROOT / "compose/scripts", project / "scripts", dirs_exist_ok=True)
+    variables |= {"MAIL_DOMAIN": "example.org", "MAIL_ADDITIONAL_DOMAINS": "example.net"}
+    running = deploy(member, project, variables, target=TARGET)
+    good = f"alice@example.org:{{BLF-CRYPT}}$2y$10${'x' * 53}::::::\n"
+    member.put(f"{TARGET}/config/dovecot/users", f"{good}bob@example.net:{{PLAIN}}secret::::::\n".encode())
+    before = _fingerprint(member), _started(running)
+    (project / "config/good/setting").write_text("second\n")
+    with pytest.raises(DeployError, match="line 2, bob@example") as caught:
+        deploy(member, project, variables, target=TARGET)
+    assert "secret" not in str(caught.value)
+    assert (_fingerprint(member), _started(running)) == before
+    with pytest.raises(DeployError, match="line 1, alice@example"):
+        deploy(member, project, variables | {"MAIL_DOMAIN": "example.com"}, target=TARGET)
+    member.put(f"{TARGET}/config/dovecot/users", good.encode(), 0o640)
+    deploy(member, project, variables, target=TARGET)
+    assert running.execute("good", ["cat", "/tmp/seen"]).stdout == "second\n"
 
 
 def _started(stack: Stack) -> str:

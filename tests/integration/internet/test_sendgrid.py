@@ -1,6 +1,7 @@
 """The contract of SendGrid's submission service and Web API, as the Dell and the owner's scripts meet it."""
 
 import re
+import ssl
 import urllib.parse
 
 import dkim  # type: ignore[import-untyped]
@@ -8,14 +9,16 @@ import pytest
 
 from fixtures.internet.nameserver import NameServer
 from fixtures.internet.peers import Peer
-from fixtures.internet.sendgrid.client import SendGrid
-from fixtures.internet.sendgrid.spec import API_HOST
+from fixtures.internet.sendgrid.client import Certificate, SendGrid, Tls, key_id
+from fixtures.internet.sendgrid.spec import API_HOST, new_api_key
+from fixtures.mail import smtp as client
 from fixtures.mail.headers import parse
 from fixtures.mail.message import Message, make, sized
 from fixtures.mail.outcome import Outcome, Verdict
-from fixtures.mail.smtp import Tls, deliver
+from fixtures.mail.smtp import deliver
 from fixtures.probe import http
-from fixtures.probe.tls import context
+from fixtures.probe.suites import accepted_suites
+from fixtures.probe.tls import DialledSmtp, context, handshake
 from fixtures.site import Site
 from fixtures.vantage import Vantage
 from tests.integration.internet.conftest import Keys
@@ -39,7 +42,7 @@ class Customer:
         message: Message | None = None,
         user: str = "apikey",
         key: str | None = None,
-        tls: Tls = "starttls",
+        tls: client.Tls = "starttls",
     ) -> Outcome:
         """Try to submit a message from ``address``."""
         content = message or make(self.address, [recipient])
@@ -132,6 +135,21 @@ def test_session_shows_how_the_customer_came(customer: Customer, sendgrid: SendG
     assert session.authenticated
 
 
+@pytest.mark.req("R-0-sendgrid-contract")
+def test_a_key_can_be_rotated(customer: Customer, sendgrid: SendGrid, keys: Keys) -> None:
+    """A second key works beside the first until it is deleted; sessions say which key it was."""
+    second = new_api_key()
+    sendgrid.issue(second, "mail.send")
+    for key in (keys.sending, second):
+        assert customer.send("carol@example.net", key=key).accepted
+    sendgrid.revoke(second)
+    assert customer.send("carol@example.net", key=second).code == 535
+    assert customer.send("carol@example.net").accepted
+    assert [item.key_id for item in sendgrid.sessions()] == [
+        key_id(keys.sending), key_id(second), "", key_id(keys.sending),
+    ]  # fmt: skip
+
+
 @pytest.mark.req("R-0-sendgrid-switches")
 def test_quota_and_faults_hit_and_heal(customer: Customer, sendgrid: SendGrid) -> None:
     """A used-up quota and a switched fault refuse mail, show their hits, and are gone when healed."""
@@ -159,9 +177,10 @@ def test_dropped_answer_leaves_the_outcome_unknown(customer: Customer, sendgrid:
 
 @pytest.mark.req("R-0-sendgrid-contract")
 def test_recipients_that_ask_for_trouble(customer: Customer, sendgrid: SendGrid) -> None:
-    """fail@ is refused, delay@ only the first time."""
+    """fail@ is refused, delay@ only the first time, and each delay+…@ is somebody of its own."""
     assert customer.send("fail@example.net").code == 550
-    assert [customer.send("delay@example.net").code for _ in range(2)] == [451, 250]
+    for name in ("delay@example.net", "delay+again@example.net"):
+        assert [customer.send(name).code for _ in range(2)] == [451, 250]
 
 
 @pytest.mark.req("R-0-sendgrid-contract")
@@ -204,3 +223,51 @@ def test_statistics_need_their_own_scope(
     assert [answer.status_code for answer in answers.values()] == [200, 403, 401]
     assert answers[keys.statistics].json()[0]["stats"][0]["metrics"]["requests"] == 1
     assert sendgrid.control().fault == "none"
+
+
+@pytest.mark.req("R-0-sendgrid-bad-tls")
+@pytest.mark.parametrize(
+    ("certificate", "words"),
+    [
+        ("wrong", "Hostname mismatch"),
+        ("unknown", "unable to get local issuer certificate"),
+        ("expired", "certificate has expired"),
+    ],
+)
+def test_a_bad_certificate_has_one_fault(
+    internet: Lab, lan_host: Vantage, sendgrid: SendGrid, site: Site, certificate: Certificate, words: str
+) -> None:
+    """A strict client names that very fault; healed, the same client is content."""
+    host, trusting = site.sendgrid.smtp_host, context(internet.authority.certificate_pem)
+    with sendgrid.switched(certificate=certificate), pytest.raises(ssl.SSLCertVerificationError, match=words):
+        handshake(lan_host, host, 587, trusting, starttls="smtp")
+    assert handshake(lan_host, host, 587, trusting, starttls="smtp").version == "TLSv1.3"
+
+
+@pytest.mark.req("R-0-sendgrid-bad-tls")
+@pytest.mark.parametrize(
+    ("tls", "taken"),
+    [
+        ("old", {"TLSv1": {"0xc009"}, "TLSv1.1": {"0xc009"}}),
+        ("weak", {"TLSv1.2": {"0xc009", "0xc023"}}),
+    ],
+)
+def test_old_and_weak_tls_is_really_spoken(
+    lan_host: Vantage, sendgrid: SendGrid, site: Site, tls: Tls, taken: dict[str, set[str]]
+) -> None:
+    """What a careful client refuses is there for a careless one: TLS 1.1, or CBC without AEAD."""
+    with sendgrid.switched(tls=tls):
+        found = accepted_suites(lan_host, site.sendgrid.smtp_host, 587, starttls="smtp")
+    assert {version: suites for version, suites in found.items() if suites} == taken
+
+
+@pytest.mark.req("R-0-sendgrid-bad-tls")
+def test_a_careless_key_in_clear_text_is_seen(
+    lan_host: Vantage, sendgrid: SendGrid, site: Site, keys: Keys
+) -> None:
+    """Without TLS the login is on offer, taken, and stands in the session: its absence means something."""
+    with sendgrid.switched(tls="none"), DialledSmtp(lan_host.dial(site.sendgrid.smtp_host, 587)) as smtp:
+        smtp.ehlo("careless.example.org")
+        assert not smtp.has_extn("starttls")
+        smtp.login("apikey", keys.sending)
+    assert [(item.user, item.authenticated) for item in sendgrid.sessions()] == [("apikey", True)]

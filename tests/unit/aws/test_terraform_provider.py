@@ -53,6 +53,7 @@ def test_override_names_an_emulator_for_every_service() -> None:
         "ecs",
         "elbv2",
         "iam",
+        "lambda",
         "route53",
     }
     assert {name for name, url in endpoints.items() if url == "http://127.0.0.1:4566"} == {

@@ -30,6 +30,9 @@ task_memory = 1024
 min_tasks = 2
 max_tasks = 4
 log_retention_days = 14
+[dns]
+provider = "route53"
+zone_id = "Z0123456789ABC"
 [tailnet]
 name = "tail1234"
 server = "box"
@@ -49,6 +52,8 @@ def test_every_value_arrives(tmp_path: Path) -> None:
         "ingress": "eip",
         "domains": ["one.example", "two.example"],
         "mx_hostname": "mx.two.example",
+        "dns_provider": "route53",
+        "dns_zone_id": "Z0123456789ABC",
         "server_name": "box.tail1234.ts.net",
         "message_size_limit": 14680064,
         "alert_email": "admin@example.net",

@@ -55,6 +55,21 @@ def test_passwords_are_checked() -> None:
     assert MAIN["auth_mechanisms"] == ["plain login"]
 
 
+@pytest.mark.req("R-6.3-no-credentials-logged")
+def test_passwords_are_not_written_down() -> None:
+    """Dovecot writes them into its log only where it is told to."""
+    loose = ("auth_verbose_passwords", "auth_debug", "auth_debug_passwords")
+    assert [key for part in (MAIN, TLS, LISTENERS, MAIL, USERS) for key in part if key in loose] == []
+    assert "auth_mechanisms" in MAIN
+
+
+@pytest.mark.req("R-4.1-brute-force-slowed")
+def test_guessing_is_slow() -> None:
+    """A wrong password costs 2 s and more; the webmail alone is believed about who asks."""
+    assert MAIN["auth_failure_delay"] == ["2 secs"]
+    assert MAIN["login_trusted_networks"] == ["172.20.0.40"]
+
+
 @pytest.mark.req("R-4.1-lmtp-knows-users")
 def test_unknown_users_do_not_exist() -> None:
     """The user database asks the password file, so LMTP refuses strangers (F71)."""
@@ -82,3 +97,23 @@ def test_marked_spam_is_kept_apart() -> None:
     assert MAIL["protocol lmtp/mail_plugins"] == ["sieve"]
     assert MAIL["plugin/sieve_before"] == ["/var/lib/dovecot/sieve/junk.sieve"]
     assert 'header :is "X-Spam" "Yes"' in read("config/dovecot/sieve/junk.sieve")
+
+
+@pytest.mark.req("R-7.1-junk-learns")
+def test_moving_mail_teaches() -> None:
+    """Into Junk spam, out of it ham; only the site's own rules may start the program (F55)."""
+    found = {
+        key.removeprefix("plugin/"): value
+        for key, [value] in settings("config/dovecot/20-learning.conf").items()
+    }
+    rules = "file:/var/lib/dovecot/sieve"
+    assert MAIL["protocol imap/mail_plugins"] == ["imap_sieve"]
+    into, out = (
+        (found.get(f"imapsieve_mailbox{number}_name"), found.get(f"imapsieve_mailbox{number}_from"),
+         found[f"imapsieve_mailbox{number}_before"])
+        for number in (1, 2)
+    )  # fmt: skip
+    assert into == ("Junk", None, f"{rules}/learn-spam.sieve")
+    assert out == ("*", "Junk", f"{rules}/learn-ham.sieve")
+    assert found["sieve_global_extensions"] == "+vnd.dovecot.pipe"
+    assert "sieve_extensions" not in found

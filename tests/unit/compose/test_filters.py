@@ -1,5 +1,7 @@
 """Rspamd, ClamAV and what they lean on, as their files say it: nothing passes unscanned or by privilege."""
 
+import re
+
 import pytest
 
 from tests.unit.compose.conf import read, settings
@@ -37,6 +39,26 @@ def test_a_silent_scanner_means_try_later() -> None:
     assert local("options.inc")["soft_reject_on_timeout"] == ["true"]
 
 
+@pytest.mark.req("R-4.2-header-from-judged")
+def test_a_forged_from_refuses_the_message() -> None:
+    """What the rule marks is rejected at once: for users who logged in no score is high enough (F50)."""
+    found = local("force_actions.conf")
+    assert found["rules/FORGED_FROM/action"] == ["reject"]
+    assert found["rules/FORGED_FROM/expression"] == ["FROM_NOT_OWN"]
+    assert "name = 'FROM_NOT_OWN'," in read("config/rspamd/lua.local.d/own_from.lua")
+
+
+@pytest.mark.req("R-7.1-long-header")
+def test_a_header_field_that_was_cut_refuses_the_message() -> None:
+    """What is as long as Postfix's cut, 60,000 bytes, or nearly."""
+    found = local("force_actions.conf")
+    assert found["rules/LONG_HEADER/action"] == ["reject"]
+    assert found["rules/LONG_HEADER/expression"] == ["HEADER_TOO_LONG"]
+    rule = read("config/rspamd/lua.local.d/long_header.lua")
+    [longest] = re.findall(r"^local LONGEST = (\d+)$", rule, re.MULTILINE)
+    assert 50_000 < int(longest) < 60_000
+
+
 @pytest.mark.req("R-7.1-filter-down")
 def test_a_scan_ends_before_postfix_gives_up() -> None:
     """Scanner 16 s, task 18 s, milter 19 s, Postfix 20 s: the inner one always answers first."""
@@ -67,6 +89,23 @@ def test_spam_is_refused() -> None:
     """Fifteen points refuse in the session, six mark for Junk."""
     found = local("actions.conf")
     assert (found["reject"], found["add_header"]) == (["15"], ["6"])
+
+
+@pytest.mark.req("R-7.1-domain-policy")
+def test_a_domains_policy_is_obeyed() -> None:
+    """What fails DMARC is refused or goes to Junk, as the domain asks."""
+    found = local("dmarc.conf")
+    assert (found["actions/reject"], found["actions/quarantine"]) == (["reject"], ["add_header"])
+
+
+@pytest.mark.req("R-7.1-lists-and-greylist")
+def test_no_module_is_replaced_by_a_part_of_it() -> None:
+    """A section in this file stands for the package's whole one, so it may only switch a module off."""
+    lines = read("config/rspamd/rspamd.conf.override").splitlines()
+    sections = [line for line in lines if line and not line.startswith("#")]
+    assert len(sections) == 8
+    assert [line for line in sections if not line.endswith(" { enabled = false; }")] == []
+    assert [line for line in sections if line.startswith("rbl ")] == []
 
 
 @pytest.mark.req("R-7.1-submitted-virus")

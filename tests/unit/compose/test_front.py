@@ -47,11 +47,14 @@ def test_other_names_get_nothing() -> None:
 @pytest.mark.req("R-4.3-headers")
 def test_the_designs_headers() -> None:
     """Once each, on every answer (design 4.3)."""
-    assert set(SITE["server/add_header"]) >= {
+    assert set(NGINX["http/add_header"]) >= {
         'Strict-Transport-Security "max-age=31536000; includeSubDomains" always',
         'X-Frame-Options "SAMEORIGIN" always',
         'X-Content-Type-Options "nosniff" always',
+        'X-XSS-Protection "1; mode=block" always',
     }
+    # One such line in a server or location would take all of these away from it.
+    assert [key for key in SITE if key.endswith("add_header")] == []
 
 
 @pytest.mark.req("R-4.3-starts-without-webmail")
@@ -74,7 +77,14 @@ def test_nobody_gives_himself_another_address() -> None:
 def test_the_size_limit_is_the_sites() -> None:
     """One number for all (F66)."""
     assert NGINX["http/client_max_body_size"] == ["@MESSAGE_SIZE_LIMIT@"]
-    assert ROUNDCUBE["max_message_size"] == "$site('MESSAGE_SIZE_MB') . 'M'"
+    assert ROUNDCUBE["max_message_size"] == "$site('MESSAGE_SIZE_LIMIT')"
+
+
+@pytest.mark.req("R-4.3-secure-cookies")
+def test_the_session_is_the_sites_own() -> None:
+    """It travels over TLS alone, and not with what other sites make a browser send (F68)."""
+    assert ROUNDCUBE["use_https"] == "true"
+    assert ROUNDCUBE["session_samesite"] == "'Lax'"
 
 
 @pytest.mark.req("R-4.4-verifies-servers")
@@ -102,7 +112,7 @@ def test_settings_live_in_the_database_that_is_kept() -> None:
 @pytest.mark.req("R-4.4-login-page")
 def test_no_plugin_without_its_other_half() -> None:
     """The password plugin would need a driver on another container (F67)."""
-    assert ROUNDCUBE["plugins"] == "['archive', 'zipdownload']"
+    assert ROUNDCUBE["plugins"] == "['archive', 'client_address', 'zipdownload']"
     assert ROUNDCUBE["enable_installer"] == "false"
 
 
@@ -111,3 +121,12 @@ def test_users_log_in_with_the_site_and_send_as_themselves() -> None:
     """Submission with the user's own login; identities keep the address."""
     assert (ROUNDCUBE["smtp_user"], ROUNDCUBE["smtp_pass"]) == ("'%u'", "'%p'")
     assert ROUNDCUBE["identities_level"] == "1"
+
+
+@pytest.mark.req("R-4.1-brute-force-slowed")
+def test_the_webmail_leaves_guessers_to_dovecot() -> None:
+    """It names the browser's address to Dovecot and locks nobody out itself."""
+    assert "'client_address'" in ROUNDCUBE["plugins"]
+    assert ROUNDCUBE["login_rate_limit"] == "0"
+    plugin = read("config/roundcube/plugins/client_address/client_address.php")
+    assert "'x-originating-ip' => rcube_utils::remote_addr()" in plugin

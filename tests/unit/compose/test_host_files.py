@@ -19,11 +19,12 @@ def unit(name: str) -> dict[str, list[str]]:
     return found
 
 
-def forwarding() -> list[str]:
-    """The rules of the one chain that mailserver-firewall loads, in order."""
-    chain = re.search(r"chain forward \{\n(.*?)\n    \}", read("host/mailserver-firewall"), re.DOTALL)
-    assert chain is not None
-    return [line.strip() for line in chain[1].splitlines()]
+def rules(chain: str) -> list[str]:
+    """The rules of a chain that mailserver-firewall loads, in order, without comments."""
+    found = re.search(rf"chain {chain} \{{\n(.*?)\n    \}}", read("host/mailserver-firewall"), re.DOTALL)
+    assert found is not None
+    lines = [line.strip() for line in found[1].splitlines()]
+    return [line for line in lines if not line.startswith("#")]
 
 
 @pytest.mark.req("R-6.3.2-own-zone")
@@ -62,21 +63,37 @@ def test_an_open_default_zone_stops_the_set_up() -> None:
     assert 'if firewall-cmd --quiet --zone="$zone" --query-port="$port/tcp"; then' in INSTALL
     steps = INSTALL.rstrip().rpartition("}\n")[2].split("\n")
     assert [step for step in steps if step and not step.startswith("echo")] == [
-        "preflight", "kernel", "selinux", "firewall_zone", "lan_ssh", "units",
+        "preflight", "kernel", "selinux", "firewall_stays", "firewall_zone", "lan_ssh", "units",
     ]  # fmt: skip
 
 
 @pytest.mark.req("R-6.3.2-careless-port")
 def test_nothing_but_the_tailnet_is_forwarded_to_the_containers() -> None:
-    """Docker's published ports pass by firewalld; this chain stands before Docker's (F42)."""
-    assert forwarding() == [
+    """Docker's published ports pass by firewalld; these chains stand before Docker's own (F42)."""
+    assert rules("forward") == [
         "type filter hook forward priority filter - 1; policy accept;",
-        'oifname != { "mailserver0", "docker0" } accept',
+        'oifname { "mailserver0", "docker0" } goto into_containers',
+        'oifname "br-*" goto into_containers',
+    ]
+    assert rules("into_containers") == [
         "ct state established,related accept",
         'iifname { "tailscale0", "mailserver0", "docker0" } accept',
+        'iifname "br-*" accept',
         "drop",
     ]
     assert "table inet mailserver {" in read("host/mailserver-firewall")  # both IPv4 and IPv6
+
+
+@pytest.mark.req("R-2.4.2-containers-kept-out")
+def test_containers_get_nothing_from_the_host() -> None:
+    """What comes in from their network is an answer, or ICMP, or dropped: never a connection to the host."""
+    assert rules("input") == [
+        "type filter hook input priority filter - 1; policy accept;",
+        'iifname != "mailserver0" accept',
+        "ct state established,related accept",
+        "meta l4proto { icmp, ipv6-icmp } accept",
+        "drop",
+    ]
 
 
 @pytest.mark.req("R-6.3.2-careless-port")
@@ -88,15 +105,45 @@ def test_the_rules_name_the_bridge_that_compose_makes() -> None:
 @pytest.mark.req("R-6.3.2-careless-port")
 def test_the_mail_server_never_runs_without_the_rules() -> None:
     """The unit requires them and comes after them; they come before Docker (F42)."""
-    server, rules = unit("mailserver.service"), unit("mailserver-firewall.service")
+    server, firewall = unit("mailserver.service"), unit("mailserver-firewall.service")
     assert "mailserver-firewall.service" in server["Requires"]
     assert "mailserver-firewall.service" in server["After"]
-    assert rules["Before"] == ["docker.service", "firewalld.service"]
-    assert rules["ExecStart"] == ["/usr/local/sbin/mailserver-firewall"]
-    assert "mailserver-firewall.service" in INSTALL.partition("systemctl --quiet enable")[2].splitlines()[0]
+    assert firewall["Before"] == ["docker.service", "firewalld.service"]
+    assert firewall["ExecStart"] == ["/usr/local/sbin/mailserver-firewall"]
+    assert "mailserver-firewall.service" in INSTALL.partition("systemctl --quiet reenable")[2].splitlines()[0]
 
 
-@pytest.mark.req("R-2.4.2-published-on-tailnet")
+@pytest.mark.req("R-6.3.2-docker-needs-rules")
+def test_docker_never_runs_without_the_rules() -> None:
+    """It starts containers by itself after a power cut, so its own unit needs them, too (F42)."""
+    firewall = unit("mailserver-firewall.service")
+    assert firewall["RequiredBy"] == ["docker.service"]
+    assert "docker.service" in firewall["Before"]
+
+
+@pytest.mark.req("R-6.3.2-never-a-moment")
+def test_firewalld_keeps_its_rules_and_is_waited_for() -> None:
+    """Its rules stay when it stops, and whatever comes after it at boot comes after them (F43)."""
+    stays = INSTALL.partition("\nfirewall_stays() {\n")[2].partition("\n}\n")[0]
+    assert "$ a CleanupOnExit=no' /etc/firewalld/firewalld.conf" in stays
+    assert "firewall-cmd --quiet --reload" in stays
+    assert unit("firewalld-ready.conf")["ExecStartPost"] == ["-/usr/bin/firewall-cmd", "--quiet", "--state"]
+    assert (
+        'put "$HERE/firewalld-ready.conf" /etc/systemd/system/firewalld.service.d/mailserver.conf 644'
+        in INSTALL
+    )
+
+
+@pytest.mark.req("R-8.3.2-reboot")
+def test_the_mail_server_starts_at_boot() -> None:
+    """After Docker and whatever the network needs, and it is told to wait for no interface (F42)."""
+    server = unit("mailserver.service")
+    assert server["WantedBy"] == ["multi-user.target"]
+    assert server["ExecStart"][:3] == ["/usr/bin/docker", "compose", "up"]
+    assert "mailserver.service" in INSTALL.partition("systemctl --quiet reenable")[2].splitlines()[0].split()
+
+
+@pytest.mark.req("R-2.4.2-published-on-tailnet", "R-2.5.1-late-interface")
 def test_the_tailnet_address_may_come_late() -> None:
     """Docker may publish on it before tailscaled has brought it up (F42)."""
     assert "net.ipv4.ip_nonlocal_bind = 1" in read("host/60-mailserver.conf").splitlines()
@@ -108,4 +155,15 @@ def test_the_certificate_is_looked_after_every_day() -> None:
     timer = unit("mailserver-cert.timer")
     assert (timer["OnCalendar"], timer["Persistent"]) == (["daily"], ["true"])
     assert unit("mailserver-cert.service")["ExecStart"] == ["@ROOT@/scripts/renew-certificate.sh"]
-    assert "mailserver-cert.timer" in INSTALL.partition("systemctl --quiet enable")[2].splitlines()[0]
+    # All timers of the folder are installed, started now and at every boot.
+    assert '"$HERE"/*.timer' in INSTALL
+    assert '"${timers[@]}"' in INSTALL.partition("systemctl --quiet reenable")[2].splitlines()[0]
+    assert 'systemctl start "${timers[@]}"' in INSTALL
+
+
+@pytest.mark.req("R-6.2-failed-renewal")
+def test_a_failed_renewal_is_told() -> None:
+    """The unit's failure starts the alert for it, which the set-up installs (F72)."""
+    assert unit("mailserver-cert.service")["OnFailure"] == ["mailserver-alert@%n.service"]
+    assert unit("mailserver-alert@.service")["ExecStart"] == ["@ROOT@/scripts/unit-failed.sh", "%i"]
+    assert 'for unit in "$HERE"/*.service "$HERE"/*.timer; do' in INSTALL

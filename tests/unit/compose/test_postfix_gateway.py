@@ -1,5 +1,7 @@
 """The gateway's Postfix, as its files say it: it passes on, keeps nothing, trusts and relays for nobody."""
 
+import re
+
 import pytest
 
 from tests.unit.compose.conf import main_cf, master_cf
@@ -53,6 +55,12 @@ def test_whoever_can_is_encrypted_with() -> None:
     """TLS 1.2 or later is offered, nobody is turned away for lacking it (F16)."""
     assert MAIN["smtpd_tls_security_level"] == "may"
     assert MAIN["smtpd_tls_protocols"] == ">=TLSv1.2"
+    assert MAIN["smtpd_tls_ciphers"] == "high"
+    suites = MAIN["tls_high_cipherlist"].split(":")
+    assert len(suites) == 6
+    assert [
+        suite for suite in suites if not re.fullmatch(r"ECDHE-\S+-(GCM-\S+|CHACHA20-POLY1305)", suite)
+    ] == []
     assert MAIN["smtpd_tls_chain_files"] == "/run/mailserver/tls.pem"
 
 
@@ -63,15 +71,16 @@ def test_there_is_nothing_to_log_in_to() -> None:
     assert MAIN["disable_vrfy_command"] == "yes"
 
 
-@pytest.mark.req("R-4.2-bare-newlines-normalized")
+@pytest.mark.req("R-4.2-bare-newlines-normalized", "R-4.2-no-smuggling")
 def test_a_second_message_cannot_be_smuggled_in() -> None:
     """Bare line feeds end no message, and commands do not come before their time."""
     assert MAIN["smtpd_forbid_bare_newline"] == "normalize"
     assert MAIN["smtpd_forbid_bare_newline_exclusions"] == ""
     assert MAIN["smtpd_data_restrictions"] == "reject_unauth_pipelining"
+    assert MAIN["smtpd_forbid_unauth_pipelining"] == "yes"
 
 
-@pytest.mark.req("R-7.1-no-bounce")
+@pytest.mark.req("R-7.1-no-bounce", "R-7.1-no-smtputf8")
 def test_nothing_is_promised_that_the_server_cannot_keep() -> None:
     """No SMTPUTF8 and no DSN: taking them would mean bounces later."""
     assert MAIN["smtputf8_enable"] == "no"
@@ -84,3 +93,16 @@ def test_one_sender_cannot_take_the_whole_task() -> None:
     listeners = {name: service for name, service in MASTER.items() if name.endswith("/inet")}
     assert listeners == {"smtp/inet": {"command": "smtpd"}}
     assert int(MAIN["smtpd_client_connection_count_limit"]) == 20
+
+
+@pytest.mark.req("R-7.1-mixed-recipients")
+def test_an_unknown_recipient_ends_no_session() -> None:
+    """Also when all sessions are taken, where Postfix's default allows a single error."""
+    assert int(MAIN["smtpd_hard_error_limit"]) >= 20
+
+
+@pytest.mark.req("R-4.2-no-vrfy-etrn")
+def test_nothing_is_told_and_nothing_started() -> None:
+    """No VRFY, and no ETRN: that it is not announced does not keep anybody from sending it."""
+    assert MAIN["disable_vrfy_command"] == "yes"
+    assert MAIN["smtpd_etrn_restrictions"] == "reject"

@@ -1,8 +1,10 @@
 """The Dell's Postfix, as its files say it: who may hand in what, what is scanned, and where it goes."""
 
+import re
+
 import pytest
 
-from tests.unit.compose.conf import main_cf, master_cf, postfix_lines, read
+from tests.unit.compose.conf import COMPOSE, main_cf, master_cf, postfix_lines, read
 
 MAIN = main_cf("config/postfix/main.cf")
 MASTER = master_cf("config/postfix/master.cf")
@@ -111,12 +113,11 @@ def test_the_smarthost_proves_who_it_is_before_it_gets_the_key() -> None:
     assert MAIN["smtp_tls_mandatory_protocols"] == ">=TLSv1.2"
 
 
-@pytest.mark.req("R-4.2-key-roots-alone")
-def test_the_key_is_rendered_for_root_alone_without_a_database() -> None:
-    """texthash needs no postmap; the file is made under a mask (F58, F59)."""
+@pytest.mark.req("R-4.2-by-smarthost")
+def test_the_key_needs_no_database() -> None:
+    """texthash needs no postmap; the image's program renders the key before Postfix starts (F58, F59)."""
     assert MAIN["smtp_sasl_password_maps"] == "texthash:/etc/postfix/sasl_passwd"
-    rendered = read("images/postfix/entrypoint").partition("smarthost_credentials() {")[2]
-    assert "umask 077" in rendered.partition("/etc/postfix/sasl_passwd")[0]
+    assert "\n    smarthost-key\n" in read("images/postfix/entrypoint").partition("\nserver() {")[2]
 
 
 @pytest.mark.req("R-7.1-mailboxes-down")
@@ -125,8 +126,54 @@ def test_stopped_neighbours_are_not_unknown() -> None:
     assert MAIN["lmtp_host_lookup"] == "native"
 
 
-@pytest.mark.req("R-4.2-bare-newlines-normalized")
+@pytest.mark.req("R-4.2-bare-newlines-normalized", "R-4.2-no-smuggling")
 def test_a_second_message_cannot_be_smuggled_in() -> None:
-    """Bare line feeds end no message."""
+    """Bare line feeds end no message, and who does not wait for answers is cut off."""
+    assert MAIN["smtpd_forbid_unauth_pipelining"] == "yes"
     assert MAIN["smtpd_forbid_bare_newline"] == "normalize"
     assert MAIN["smtpd_forbid_bare_newline_exclusions"] == ""
+
+
+@pytest.mark.req("R-4.2-no-vrfy-etrn")
+def test_nothing_is_told_and_nothing_started() -> None:
+    """No VRFY, no ETRN, and nobody but the gateway names the client of a session."""
+    assert MAIN["disable_vrfy_command"] == "yes"
+    assert MAIN["smtpd_etrn_restrictions"] == "reject"
+    assert [name for name, options in MASTER.items() if "smtpd_authorized_xclient_hosts" in options] == []
+    assert "smtpd_authorized_xclient_hosts" not in MAIN
+
+
+@pytest.mark.req("R-7.1-size")
+def test_the_inner_port_has_room_for_trace() -> None:
+    """Users and senders are told the site's limit; what the hops add to such a message still fits (F66)."""
+    entrypoint = read("images/postfix/entrypoint")
+    [room] = re.findall(r"^ROOM_FOR_TRACE=(\d+)$", entrypoint, re.MULTILINE)
+    assert 100_000 < int(room) < 1_000_000
+    assert '"message_size_limit=$((MESSAGE_SIZE_LIMIT + ROOM_FOR_TRACE))"' in entrypoint
+    assert '"announced_size_limit=$MESSAGE_SIZE_LIMIT"' in entrypoint
+    assert SUBMISSION["message_size_limit"] == "$announced_size_limit"
+    assert "message_size_limit" not in INBOUND
+
+
+@pytest.mark.req("R-7.1-any-mime")
+def test_lines_are_broken_for_nobody() -> None:
+    """Dovecot takes them whole, however long; Postfix's default breaks them after 998 bytes."""
+    assert MAIN["lmtp_line_length_limit"] == "0"
+
+
+@pytest.mark.req("R-7.1-mixed-recipients")
+def test_a_loop_ends() -> None:
+    """Where mail is queued: on the gateway, which only hands it on, nobody would count."""
+    assert int(MAIN["hopcount_limit"]) == 50
+    assert "hopcount_limit" not in main_cf("images/postfix/gateway/main.cf")
+
+
+@pytest.mark.req("R-1.2.2-stopped-in-order")
+def test_postfix_has_the_time_to_stop_in_order() -> None:
+    """What it takes at most is less than what Docker and ECS wait for before they kill."""
+    [patience] = re.findall(r"\$\{STOP_PATIENCE:-(\d+)\}", read("images/postfix/entrypoint"))
+    service = read("docker-compose.yml").partition("\n  postfix:\n")[2].partition("\n  dovecot:\n")[0]
+    [docker] = re.findall(r"stop_grace_period: (\d+)s", service)
+    task = (COMPOSE.parent / "infra/task-definitions/mailserver-mx-task.json").read_text(encoding="utf-8")
+    ecs = [int(seconds) for seconds in re.findall(r'"stopTimeout": (\d+)', task)]
+    assert 10 <= int(patience) <= min(int(docker), *ecs, 60) - 5

@@ -1,62 +1,13 @@
 """The owner's scripts, run in a copy of the deployed folder with stand-ins for docker and tailscale."""
 
-import shutil
 import stat
-import subprocess
+from email import message_from_string
+from email.message import Message
 from pathlib import Path
 
 import pytest
 
-from tests.unit.compose.conf import COMPOSE
-
-ENV = """MAIL_DOMAIN='one.example.org'
-MAIL_ADDITIONAL_DOMAINS='two.example.org'
-MAIL_HOSTNAME='mailserver.tailnet.ts.net'
-IMAGE_DOVECOT='dovecot:1'
-"""
-HASH = "{BLF-CRYPT}$2y$05$stand-in"
-DOCKER = """#!/bin/sh
-echo "$*" >>"$LOG"
-case "$*" in
-*"pw -s BLF-CRYPT"*) cat >/dev/null; echo '{hash}' ;;
-*) ! [ -e "$LOG.refuse" ] ;;
-esac
-"""
-TAILSCALE = """#!/bin/sh
-echo "tailscale $*" >>"$LOG"
-[ -e "$LOG.kept" ] || { echo certificate >"$3"; echo key >"$5"; }
-"""
-PASSWORD = "a long enough password"
-
-
-class Site:
-    """A deployed folder, its users' file, and what the stand-ins were called with."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.users = root / "config/dovecot/users"
-        self.log = root / "log"
-        shutil.copytree(COMPOSE / "scripts", root / "scripts")
-        for folder in ("config/dovecot", "data/certs", "bin"):
-            (root / folder).mkdir(parents=True)
-        (root / ".env").write_text(ENV)
-        for name, text in (("docker", DOCKER.replace("{hash}", HASH)), ("tailscale", TAILSCALE)):
-            (root / "bin" / name).write_text(text)
-            (root / "bin" / name).chmod(0o755)
-
-    def run(self, script: str, *arguments: str, said: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run a script with something on its standard input."""
-        environment = {"PATH": f"{self.root}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LOG": str(self.log)}
-        argv = ["bash", str(self.root / "scripts" / script), *arguments]
-        return subprocess.run(argv, env=environment, input=said, capture_output=True, text=True, check=False)
-
-    def add(self, address: str, *options: str, password: str = PASSWORD) -> int:
-        """Add a user; the exit status."""
-        return self.run("add-user.sh", address, *options, said=f"{password}\n").returncode
-
-    def calls(self) -> list[str]:
-        """Command lines of the stand-ins so far."""
-        return self.log.read_text().splitlines() if self.log.exists() else []
+from tests.unit.compose.owner import ENV, HASH, PASSWORD, Site
 
 
 @pytest.fixture
@@ -72,7 +23,7 @@ def test_a_user_gets_a_line_with_a_hash(site: Site) -> None:
     assert site.users.read_text() == f"alice@one.example.org:{HASH}::::::\n"
     assert stat.S_IMODE(site.users.stat().st_mode) == 0o640
     assert [call for call in site.calls() if PASSWORD in call] == []
-    assert len(site.calls()) == 1
+    assert len(site.calls()) == 2  # the hash, and whether Dovecot knows him
 
 
 @pytest.mark.req("R-6.3-users-by-script")
@@ -119,7 +70,8 @@ def test_removing_takes_one_user_and_ends_his_sessions(site: Site) -> None:
     assert site.run("remove-user.sh", "a.b@one.example.org").returncode == 0
     kept = [line.split(":")[0] for line in site.users.read_text().splitlines()]
     assert kept == ["axb@one.example.org", "a.b@two.example.org"]
-    assert site.calls()[-1] == "exec mailserver-dovecot doveadm kick a.b@one.example.org"
+    ended = [call for call in site.calls() if call.startswith("exec mailserver-dovecot doveadm kick ")]
+    assert ended == ["exec mailserver-dovecot doveadm kick a.b@one.example.org"]
     assert site.run("remove-user.sh", "a.b@one.example.org").returncode == 3
 
 
@@ -156,6 +108,52 @@ def test_a_reload_that_failed_is_tried_again(site: Site) -> None:
     assert len(site.calls()) - before == 4  # the renewal and three reloads
 
 
+def _mail(site: Site) -> Message:
+    """What the stand-in for sendmail was given last."""
+    return message_from_string(Path(f"{site.log}.mail").read_text())
+
+
+@pytest.mark.req("R-6.2-failed-renewal")
+def test_an_alert_is_a_mail_to_the_administrator(site: Site) -> None:
+    """From an address of the site, which the smarthost takes (F59); marked as no human's."""
+    done = site.run("alert.sh", "something is wrong", said="What happened.\n")
+    assert done.returncode == 0, done.stderr
+    assert site.calls() == [
+        "exec -i mailserver-postfix sendmail -i -f mailserver@one.example.org -- admin@example.net"
+    ]
+    mail = _mail(site)
+    assert {name: mail[name] for name in ("From", "To", "Subject", "Auto-Submitted")} == {
+        "From": "Mail server <mailserver@one.example.org>",
+        "To": "<admin@example.net>",
+        "Subject": "[mail.one.example.org] something is wrong",
+        "Auto-Submitted": "auto-generated",
+    }
+    assert mail.get_payload() == "What happened.\n"
+
+
+@pytest.mark.req("R-6.2-failed-renewal")
+def test_an_alert_that_cannot_be_sent_fails(site: Site) -> None:
+    """Nothing is promised without Postfix or an administrator, or with a second header in the subject."""
+    Path(f"{site.log}.refuse").touch()
+    assert site.run("alert.sh", "something is wrong").returncode == 1
+    Path(f"{site.log}.refuse").unlink()
+    assert site.run("alert.sh", "two\nBcc: everybody@example.net").returncode == 2
+    (site.root / ".env").write_text(ENV.replace("admin@example.net", ""))
+    assert site.run("alert.sh", "something is wrong").returncode == 2
+    assert len(site.calls()) == 1
+
+
+@pytest.mark.req("R-6.2-failed-renewal")
+def test_a_failed_unit_is_told_with_what_it_said(site: Site) -> None:
+    """The log of the run that failed, not of those before it."""
+    done = site.run("unit-failed.sh", "some.service", MONITOR_INVOCATION_ID="abc")
+    assert done.returncode == 0, done.stderr
+    journal, _ = site.calls()
+    assert journal.endswith("--unit=some.service _SYSTEMD_INVOCATION_ID=abc")
+    assert _mail(site)["Subject"] == "[mail.one.example.org] some.service has failed"
+    assert "too many certificates" in str(_mail(site).get_payload())
+
+
 @pytest.mark.req("R-2.2-domain-by-script")
 def test_a_domain_is_added_once(site: Site) -> None:
     """It stands in .env, whose mode stays private, and Postfix gets it; twice is refused (F14)."""
@@ -163,5 +161,7 @@ def test_a_domain_is_added_once(site: Site) -> None:
     assert "MAIL_ADDITIONAL_DOMAINS='two.example.org three.example.org'" in (site.root / ".env").read_text()
     assert stat.S_IMODE((site.root / ".env").stat().st_mode) == 0o600
     assert site.calls()[-1].endswith("up -d --wait postfix")
+    added = (site.root / ".env").read_text()
     assert site.run("add-domain.sh", "three.example.org").returncode == 3
+    assert (site.root / ".env").read_text() == added
     assert site.run("add-domain.sh", "no domain").returncode == 2

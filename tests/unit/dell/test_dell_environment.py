@@ -31,6 +31,9 @@ log_retention_days = 30
 [tailnet]
 name = "tail8088"
 server = "mailserver"
+[dns]
+provider = "cloudflare"
+zone_id = "00000000000000000000000000000000"
 [sendgrid]
 smtp_host = "smtp.example.net"
 account = "u12345678"

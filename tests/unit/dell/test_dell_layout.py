@@ -18,6 +18,7 @@ from fixtures.dell.layout import files_to_ship, obsolete, services_of, shipped
         ("host/install-host.sh", True),
         (".env", False),
         ("config/dovecot/users", False),
+        ("config/postfix/sasl_passwd", False),
         ("config/postfix/.main.cf.swp", False),
         ("data/mail/vhosts/message", False),
         ("secrets/key", False),

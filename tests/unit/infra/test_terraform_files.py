@@ -37,7 +37,10 @@ def test_the_service_has_that_group_and_an_address_of_its_own() -> None:
 def test_the_task_role_may_nothing() -> None:
     """No policy names it: whoever breaks into Postfix cannot read the tailnet key (F26)."""
     roles = {name: block.attributes["role"] for name, block in resources("aws_iam_role_policy").items()}
-    assert roles == {"execution": "aws_iam_role.execution.name"}
+    assert roles == {
+        "execution": "aws_iam_role.execution.name",
+        "dns_updater": "aws_iam_role.dns_updater[0].name",
+    }
     task = resources("aws_iam_role")["task"]
     assert set(task.attributes) == {"name", "assume_role_policy"}
     assert task.blocks == []
@@ -77,8 +80,8 @@ def test_only_this_accounts_tasks_assume_the_roles() -> None:
     [principal], [condition] = statement.inner("principals"), statement.inner("condition")
     assert principal.attributes["identifiers"] == '["ecs-tasks.amazonaws.com"]'
     assert condition.attributes["values"] == "[var.account_id]"
-    roles = resources("aws_iam_role").values()
-    assert {role.attributes["assume_role_policy"] for role in roles} == {
+    roles = resources("aws_iam_role")
+    assert {roles[name].attributes["assume_role_policy"] for name in ("task", "execution")} == {
         "data.aws_iam_policy_document.ecs_tasks.json"
     }
 
@@ -86,7 +89,8 @@ def test_only_this_accounts_tasks_assume_the_roles() -> None:
 @pytest.mark.req("R-6.1.1-values-outside")
 def test_no_secret_has_a_value_here() -> None:
     """Secrets are made empty and filled outside Terraform (design 6.1.1)."""
-    assert set(resources("aws_secretsmanager_secret")) == {"fargate_auth_key", "sendgrid_api_key"}
+    names = {"fargate_auth_key", "sendgrid_api_key", "dns_token"}
+    assert set(resources("aws_secretsmanager_secret")) == names
     assert resources("aws_secretsmanager_secret_version") == {}
 
 

@@ -1,5 +1,7 @@
 """What the SendGrid simulator does to a message on its way through."""
 
+from dataclasses import replace
+
 import dkim  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given, settings
@@ -15,7 +17,7 @@ CONFIG = Config(
     outbound="o1.ptr.sendgrid.net",
     account="u12345678",
     selector="s1",
-    keys=(ApiKey("SG.first", frozenset({"mail.send"})), ApiKey("SG.second", frozenset())),
+    keys=[ApiKey("SG.first", frozenset({"mail.send"})), ApiKey("SG.second", frozenset())],
     return_paths={"kuma8088.com": "em4001.kuma8088.com"},
     dkim_key=KEY.private,
 )
@@ -93,3 +95,16 @@ def test_keys_are_found_whole_and_never_shown() -> None:
     assert found.scopes == {"mail.send"}
     assert CONFIG.find_key("SG.fir") is None
     assert "SG.first" not in repr(CONFIG.keys)
+
+
+@pytest.mark.req("R-0-sendgrid-contract")
+def test_keys_come_and_go_by_their_public_part() -> None:
+    """A further key is as good as the first, a revoked one is none, and no other goes with it."""
+    account = replace(CONFIG, keys=list(CONFIG.keys))
+    assert account.issue("SG.new.secret", frozenset({"mail.send"})).id == "new"
+    assert account.find_key("SG.new.secret") is not None
+    assert account.find_key("SG.first") is not None
+    assert account.revoke("new")
+    assert account.find_key("SG.new.secret") is None
+    assert account.find_key("SG.first") is not None
+    assert not account.revoke("new")

@@ -14,12 +14,20 @@ def test_switches_change_what_is_named() -> None:
     control = Control(quota=3)
     control.update({"fault": "defer"})
     assert control == Control(quota=3, fault="defer")
-    control.update({"quota": None, "certificate": "wrong"})
-    assert control == Control(quota=None, fault="defer", certificate="wrong")
+    control.update({"quota": None, "certificate": "wrong", "tls": "old"})
+    assert control == Control(quota=None, fault="defer", certificate="wrong", tls="old")
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"fault": "explode"}, {"quota": -1}, {"quota": True}, {"quota": "5"}, {"other": 1}]
+    "wanted",
+    [
+        {"fault": "explode"},
+        {"tls": "sometimes"},
+        {"quota": -1},
+        {"quota": True},
+        {"quota": "5"},
+        {"other": 1},
+    ],
 )
 def test_unknown_switches_are_refused(wanted: dict[str, Any]) -> None:
     """A misspelt switch or value is an error, so that no spec believes in a fault that is not there."""

@@ -30,6 +30,8 @@ def test_routers_hold_the_plan_s_addresses() -> None:
     assert ntt.place == "ntt-router"
     assert ntt.addresses == {"mailproof-net-internet": "198.18.1.39", "mailproof-net-lan": "192.168.1.1"}
     assert ntt.env["UPSTREAM"] == "198.18.0.1"
+    assert (ntt.env["OUTER6"], ntt.env["INNER6"]) == ("2001:db8:18::1:39/64", "2001:db8:192:1::1/64")
+    assert ntt.options["sysctls"]["net.ipv6.conf.all.forwarding"] == "1"
 
 
 @pytest.mark.req("R-0-secrets-hidden")

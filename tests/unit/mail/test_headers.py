@@ -17,6 +17,17 @@ RECEIVED = (
 
 
 @pytest.mark.req("R-0-trace-read")
+def test_the_protocol_is_not_the_cipher() -> None:
+    """Postfix tells of the cipher, in a comment and with the same word, before it tells of the protocol."""
+    encrypted = (
+        b"Received: from a.example.org (a.example.org [198.18.2.10])\r\n"
+        b"\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))\r\n"
+        b"\tby mx.kuma8088.com (Postfix) with ESMTPS id 1049A264131; Mon, 23 Nov 2026 23:45:28 +0000\r\n\r\n"
+    )
+    assert [hop.protocol for hop in trace(encrypted)] == ["ESMTPS"]
+
+
+@pytest.mark.req("R-0-trace-read")
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [

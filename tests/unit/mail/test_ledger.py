@@ -31,6 +31,17 @@ def test_each_recipient_has_the_reply_that_decided_for_him() -> None:
     assert [made.verdict for made in handovers(early, [ANN, PAL])] == [Verdict.DEFERRED] * 2
 
 
+def test_who_is_named_twice_is_owed_one_copy() -> None:
+    """In one session, in whatever case; an address with a detail is another one."""
+    ledger = Ledger()
+    detail, again = "ann+shop@a.example.org", ANN.upper()
+    taken = Outcome(Verdict.ACCEPTED, "data", Reply(250, "Ok"))
+    ledger.hand_over(make(STRANGER, [ANN]), STRANGER, [ANN, again, ANN, detail], lambda: taken)
+    (entry,) = ledger.entries
+    assert [made.recipient for made in entry.handovers] == [ANN, detail]
+    assert owed(entry, DOMAINS) == {ANN: Owed(2, 2, ("mailbox",), "mailbox")}
+
+
 def test_a_message_is_entered_once_and_under_its_spec() -> None:
     """Sent again, also to others, it keeps its entry; without a marker it is not taken at all."""
     ledger = Ledger()

@@ -15,7 +15,7 @@ MARK = "mark" + "0123456789abcdef" * 2
 OTHER = "mark" + "f" * 32
 SENT = (
     b"From: a@example.org\r\nSubject: one\r\n two\r\nReceived: from c by d\r\nBcc: x@example.org\r\n"
-    b"X-Spam: No\r\n\r\nbody\r\nis this\r\n"
+    b"Delivered-To: a@example.net\r\nX-Spam: No\r\n\r\nbody\r\nis this\r\n"
 )
 
 
@@ -50,8 +50,8 @@ def test_every_message_made_here_has_its_own(kind: object) -> None:
         SENT,
         SENT.replace(b"\r\n", b"\n"),
         SENT.replace(b"one\r\n two", b"one two"),
-        b"Return-Path: <x@y>\r\nReceived: from e by f\r\nDKIM-Signature: v=1\r\nX-Rspamd-Server: x\r\n"
-        + SENT,
+        b"Return-Path: <x@y>\r\nDelivered-To: x@example.org\r\nReceived: from e by f\r\n"
+        b"DKIM-Signature: v=1\r\nX-Rspamd-Server: x\r\n" + SENT,
         SENT.replace(b"Bcc: x@example.org\r\n", b"").replace(b"X-Spam: No", b"X-Spam: Yes"),
         SENT.replace(b"Subject", b"SUBJECT"),
     ],
@@ -73,6 +73,7 @@ def test_what_hops_may_do_is_no_change(arrived: bytes) -> None:
         (b"a@example.org\r\nS", b"b@example.org\r\nS", "from"),
         (b"from c by d", b"from c by z", "received"),
         (b"Received: from c by d\r\n", b"", "received"),
+        (b"Delivered-To: a@example.net\r\n", b"", "delivered-to"),
     ],
 )
 def test_what_nobody_may_do_is_a_change(old: bytes, new: bytes, part: str) -> None:

@@ -27,6 +27,7 @@ DEPLOYED = [
 SERVER = Machine("mailserver", ("100.64.0.1",), "tagged-devices", ("tag:mailserver",))
 GATEWAY = Machine("gateway", ("100.64.0.2",), "tagged-devices", ("tag:fargate-mx",))
 MEMBER = Machine("pc", ("100.64.0.3",), "owner@example.net")
+OLD_SERVER = Machine("old-server", ("100.64.0.4",), "tagged-devices", ("tag:mailserver",))
 
 pytestmark = pytest.mark.req("R-0-world-mutants-deployable")
 
@@ -88,7 +89,7 @@ def test_ecs_would_register_it(mutant: Mutant, tmp_path: Path) -> None:
 
 def _opened(policy: Policy, target: Machine) -> set[tuple[str, int]]:
     """Whose packets the filter of ``target`` lets in, to which of the ports that matter."""
-    machines = (SERVER, GATEWAY, MEMBER)
+    machines = (SERVER, GATEWAY, MEMBER, OLD_SERVER)
     return {
         (source.name, port)
         for rule in packet_filter(policy, target, machines)
@@ -102,10 +103,13 @@ def _opened(policy: Policy, target: Machine) -> set[tuple[str, int]]:
 MEMBERS = {("pc", port) for port in (443, 587, 993, 995)}
 UNCHANGED = MEMBERS | {("gateway", 2525)}
 OPENED = {
-    "world-members-reach-the-inbound-port": UNCHANGED | {("pc", 2525)},
+    "world-members-reach-the-inbound-port": UNCHANGED | {("pc", 2525), ("old-server", 2525)},
     "world-members-reach-ssh": UNCHANGED | {("pc", 22)},
     "world-gateway-reaches-mailboxes": UNCHANGED | {("gateway", 993)},
     "world-one-member-instead-of-all": UNCHANGED - MEMBERS,
+    "world-servers-reach-each-other": UNCHANGED | {("old-server", port) for _, port in MEMBERS},
+    "world-every-machine-reaches-mailboxes": UNCHANGED
+    | {(name, port) for name in ("gateway", "old-server") for _, port in MEMBERS},
 }
 
 

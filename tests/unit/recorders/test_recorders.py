@@ -11,9 +11,10 @@ from fixtures.probe.reach import Answer
 from fixtures.progress import Progress
 from fixtures.proof.recorders import reachability
 from fixtures.proof.recorders.folder import OF_A_RUN, forget, save
+from fixtures.proof.recorders.latency import record_latency
 from fixtures.proof.recorders.phases import record_phases
 from fixtures.proof.recorders.versions import checkout, record_versions
-from fixtures.proof.report.models import Phases, Reachability, Versions
+from fixtures.proof.report.models import Latency, Phases, Reachability, Versions
 
 pytestmark = pytest.mark.req("R-0-report-recorders")
 
@@ -88,3 +89,14 @@ def test_what_an_earlier_run_left_is_forgotten(results: Path) -> None:
         save(name, {})
     forget()
     assert {path.name for path in results.iterdir()} == set(kept)
+
+
+def test_latency_keeps_both_numbers_of_each_hop(read: Read) -> None:
+    """For each system and hop the median and what one in a hundred exceeds, in seconds."""
+    record_latency(40, {"the system": {"queue": (0.01, 0.02), "total": (0.3, 2.0)}})
+    found = read("latency.json", Latency)
+    assert found.messages == 40
+    assert [(row.system, row.hop, row.p50, row.p99) for row in found.rows] == [
+        ("the system", "queue", 0.01, 0.02),
+        ("the system", "total", 0.3, 2.0),
+    ]

@@ -130,6 +130,13 @@ RESULTS: dict[str, Any] = {
     "mutants.json": {"mutants": [_MUTANT]},
     "reachability.json": {"cells": _CELLS},
     "topology.json": _TOPOLOGY,
+    "latency.json": {
+        "messages": 40,
+        "rows": [
+            {"system": "the system", "hop": "total", "p50": 0.366, "p99": 2.053},
+            {"system": "a plain pair", "hop": "total", "p50": 0.177, "p99": 0.825},
+        ],
+    },
     "phases.json": {"phases": [{"name": "images", "seconds": 20.0}, {"name": "specs", "seconds": 12.0}]},
     "versions.json": _VERSIONS,
 }

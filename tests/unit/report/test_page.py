@@ -1,5 +1,6 @@
 """The page holds everything, escapes everything, and says what it lacks."""
 
+import base64
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -116,6 +117,27 @@ def test_a_file_that_is_missing_or_broken_is_named(tmp_path: Path, file: str, co
         results[file] = content
     text = read(written(tmp_path, results)).text
     assert re.search(rf"{re.escape(file)}: .*{why}.*To get it: ./mailproof", text), text
+
+
+def test_the_webmails_pictures_are_on_the_page(tmp_path: Path) -> None:
+    """Each with a name, within the page itself; other pictures stay out, and none at all is said."""
+    assert "no spec has left a picture of the webmail" in read(written(tmp_path / "none", sample())).text
+    folder = tmp_path / "some" / "results" / "screenshots"
+    folder.mkdir(parents=True)
+    for name in ("webmail-2-second.jpg", "webmail-1-first.jpg", "report-360.png"):
+        (folder / name).write_bytes(name.encode())
+    images = read(written(tmp_path / "some", sample())).attributes("img")
+    sources = [
+        base64.b64decode(str(image["src"]).removeprefix("data:image/jpeg;base64,")) for image in images
+    ]
+    assert sources == [b"webmail-1-first.jpg", b"webmail-2-second.jpg"]
+    assert "1-first" in str(images[0]["alt"])
+
+
+def test_delivery_times_are_told_in_milliseconds(tmp_path: Path) -> None:
+    """Hop by hop, the system beside the plain pair."""
+    text = read(written(tmp_path, sample())).text
+    assert re.search(r"the system: total\s*366\s*2053\s*a plain pair: total\s*177\s*825", text), text
 
 
 def test_a_wrong_probe_cannot_be_missed(tmp_path: Path) -> None:

@@ -31,6 +31,21 @@ def test_everything_in_order_is_verified(tmp_path: Path) -> None:
     assert (judgement.status, judgement.reasons) == (0, ())
 
 
+def test_each_reason_is_named_once(tmp_path: Path) -> None:
+    """Specs that fail for the same reason are one line, with the first of them; a passing run has none."""
+
+    def fail(results: dict[str, Any]) -> None:
+        for layer in ("specs-e2e.json", "specs-unit.json"):
+            results[layer]["specs"][0] |= {"outcome": "failed", "reason": "no world"}
+        results["specs-e2e.json"]["specs"][1] |= {"outcome": "failed", "reason": "250 instead of 554"}
+
+    assert judged(tmp_path).failures == ()
+    assert judged(tmp_path, fail).failures == (
+        "tests/unit/test_b.py::test_root and 1 more spec: no world",
+        "tests/e2e/test_a.py::test_root: 250 instead of 554",
+    )
+
+
 def _fails(results: dict[str, Any]) -> None:
     results["specs-e2e.json"]["specs"][0] |= {"outcome": "failed", "reason": "250 instead of 554"}
 

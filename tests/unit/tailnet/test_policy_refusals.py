@@ -46,16 +46,19 @@ REFUSED = {
     "sources that are no list": (rule(src="*"), "src: not a list of strings"),
     "self with a tag as source": (
         rule(src=["tag:server"], dst=["autogroup:self:22"]),
-        "needs users or groups",
+        "autogroup:self can only be used with users, groups, or supported autogroups",
     ),
     "a rule that is no object": ({**GOOD, "acls": ["accept"]}, "acls[0]: not an object"),
     "a bad tag name": (
         {**GOOD, "tagOwners": {"tag:1x": []}, "acls": [], "tests": []},
-        "'tag:1x' is not a tag",
+        "tag names must start with a letter, after 'tag:'",
     ),
     "an owner nobody knows": ({**GOOD, "tagOwners": {"tag:server": ["admin"]}}, "unknown owner 'admin'"),
     "a group without its prefix": ({**GOOD, "groups": {"staff": []}}, 'must start with "group:"'),
-    "a group in a group": ({**GOOD, "groups": {"group:staff": ["group:b"]}}, "'group:b' is not a user"),
+    "a group in a group": (
+        {**GOOD, "groups": {"group:staff": ["group:b"]}},
+        'groups["group:staff"]: "group:b": group members cannot be recursive',
+    ),
     "a host alias that is a name": (
         {**GOOD, "hosts": {"printer": "printer.example.net"}},
         "is not an IP address",
@@ -81,6 +84,55 @@ REFUSED = {
         "neither accept nor deny",
     ),
     "a list": ([], "the policy is not an object"),
+    "a source with a port": (rule(src=["tag:server:25"]), 'src=tag not found: "tag:server:25"'),
+    "an address with a port as source": (rule(src=["100.64.0.1:25"]), "'100.64.0.1:25' is neither"),
+    "a tag in other letters (F45)": (rule(dst=["tag:Server:25"]), 'dst=tag not found: "tag:Server"'),
+    "self as source": (
+        rule(src=["autogroup:self"]),
+        '"autogroup:self" not valid on the src side of a rule',
+    ),
+    "the Internet as source": (rule(src=["autogroup:internet"]), "not valid on the src side of a rule"),
+    "self from everybody": (
+        rule(src=["*"], dst=["autogroup:self:22"]),
+        "autogroup:self can only be used with",
+    ),
+    "both spellings of the members (F46)": (
+        rule(src=["autogroup:member", "autogroup:members"]),
+        "cannot use both autogroup:member and autogroup:members",
+    ),
+    "an autogroup in a group": (
+        {**GOOD, "groups": {"group:staff": ["autogroup:member"]}},
+        "'autogroup:member' is not a user",
+    ),
+    "an autogroup as owner that may not": (
+        {**GOOD, "tagOwners": {"tag:server": ["autogroup:self"]}},
+        "unknown owner 'autogroup:self'",
+    ),
+    "sources by both names": (rule(users=["*"]), "acls[0]: duplicate field 'users'"),
+    "no action": (rule(action=None), "acls[0]: action None"),
+    "an action in capitals": (rule(action="Accept"), "acls[0]: action 'Accept'"),
+    "no destination": (rule(dst=None), "dst: not a list of strings"),
+    "an IPv6 address without brackets": (rule(dst=["fd7a:115c:a1e0::1:22"]), "IPv6 address in brackets"),
+    "a protocol with a leading zero": (rule(proto="06"), "leading 0 not permitted in protocol number"),
+    "a protocol that is none": (rule(proto="256"), "protocol number out of range"),
+    "a protocol that is a number": (rule(proto=6), "unknown proto 6"),
+    "a blank in a list of ports": (rule(dst=["tag:server:80, 443"]), "invalid port list '80, 443'"),
+    "a prefix in a test": (
+        {**GOOD, "tests": [{"src": "alice@example.net", "deny": ["10.1.0.0/16:22"]}]},
+        "not a CIDR range",
+    ),
+    "an autogroup as a test's destination": (
+        {**GOOD, "tests": [{"src": "alice@example.net", "deny": ["autogroup:internet:22"]}]},
+        "a test needs one host",
+    ),
+    "a test of everybody": (
+        {**GOOD, "tests": [{"src": "*", "deny": ["tag:server:22"]}]},
+        "user or host: '*'",
+    ),
+    "a failing test by UDP": (
+        {**GOOD, "tests": [{"src": "bob@example.net", "proto": "udp", "accept": ["tag:server:443"]}]},
+        "want: Accept, got: Drop",
+    ),
 }
 
 
@@ -98,6 +150,52 @@ def test_a_mistake_is_refused_with_its_reason(what: str) -> None:
     with pytest.raises(PolicyError) as caught:
         parse(json.dumps(document))
     assert any(reason in line for line in caught.value.reasons), caught.value.reasons
+
+
+ACCEPTED: dict[str, dict[str, Any]] = {
+    "the old names of a rule's fields": {
+        **GOOD,
+        "acls": [{"action": "accept", "users": ["*"], "ports": ["*:*"]}],
+        "tests": [{"user": "alice@example.net", "allow": ["tag:server:443"]}],
+    },
+    "fields in other letters": {"ACLs": [{"Action": "accept", "Src": ["*"], "Dst": ["*:*"]}]},
+    "the old spelling of the members alone": rule(src=["autogroup:members"]),
+    "a rule for nobody": rule(src=[]),
+    "an IPv6 address in brackets": rule(dst=["[fd7a:115c:a1e0::1]:22"]),
+    "an IPv6 address as source": rule(src=["fd7a:115c:a1e0::1"]),
+    "a host alias that is also a machine's name (F45)": {
+        **rule(dst=["mailserver:2525"]),
+        "hosts": {"mailserver": "100.64.0.1"},
+    },
+    "a protocol by its number": rule(proto="132"),
+    "a protocol without ports": rule(proto="gre", dst=["tag:server:*"]),
+    "a tag that owns a tag": {**rule(), "tagOwners": {"tag:server": ["tag:b"], "tag:b": []}},
+    "a test of ICMP, which has no ports": {
+        **GOOD,
+        "tests": [
+            {"src": "alice@example.net", "proto": "icmp", "accept": ["tag:server:0"]},
+            {"src": "bob@example.net", "proto": "icmp", "deny": ["tag:server:0"]},
+        ],
+    },
+    "a test of a host alias": {**GOOD, "tests": [{"src": "group:staff", "accept": ["printer:631"]}]},
+    "nothing at all": {},
+}
+
+
+@pytest.mark.parametrize("what", ACCEPTED)
+def test_what_the_console_takes_is_taken(what: str) -> None:
+    """The other side of each border: neighbours of the mistakes above that are none."""
+    parse(json.dumps(ACCEPTED[what]))
+
+
+def test_a_failing_test_is_told_in_the_consoles_words() -> None:
+    """Whose test, which address, what was wanted and what would have happened."""
+    with pytest.raises(PolicyError) as caught:
+        parse(json.dumps({**GOOD, "tests": [{"src": "alice@example.net", "deny": ["tag:server:443"]}]}))
+    assert caught.value.reasons == [
+        "test(s) failed for user: alice@example.net: "
+        '[acl test error]: address "tag:server:443": want: Drop, got: Accept'
+    ]
 
 
 def test_every_mistake_is_told_at_once() -> None:

@@ -160,6 +160,21 @@ def test_a_refused_machine_does_not_use_up_the_key(registry: Registry) -> None:
 
 
 @pytest.mark.req("R-0-tailnet-keys")
+def test_a_revoked_key_lets_nobody_in_and_nobody_out(registry: Registry) -> None:
+    """The admin sees which key let a machine in; without that key it stays, and the next one is refused."""
+    former, present = key(registry, tags=("tag:a",)), key(registry, tags=("tag:a",))
+    join(registry, "first", former)
+    join(registry, "second", present)
+    registry.revoke_key(former.split("-")[2])
+    shown = {node["name"]: node["auth_key"] for node in registry.overview()}
+    assert shown == {"first": former.split("-")[2], "second": present.split("-")[2]}
+    with pytest.raises(RefusedError, match="API key does not exist"):
+        join(registry, "third", former)
+    with pytest.raises(KeyError):
+        registry.revoke_key(former.split("-")[2])
+
+
+@pytest.mark.req("R-0-tailnet-keys")
 def test_keys_for_tags_without_owner_are_not_made(registry: Registry) -> None:
     """A tag must be in the policy before a key can carry it."""
     with pytest.raises(RefusedError, match="tag:z"):
@@ -187,6 +202,38 @@ def test_users_machines_expire_after_180_days_tagged_ones_never(registry: Regist
         join(registry, "pc")
     renewed = join(registry, "pc", key(registry))
     assert (renewed.address, registry.expired(renewed)) == (user.address, False)
+
+
+@pytest.mark.req("R-0-tailnet-node-expiry")
+def test_a_tag_ends_the_expiry_of_a_users_machine(registry: Registry, clock: Clock) -> None:
+    """The prevention: the same machine, logged in again with a tagged key, has no end (F29)."""
+    first = join(registry, "mx", key(registry))
+    clock.now += 180 * DAY
+    assert registry.expired(first)
+    tagged = join(registry, "mx", key(registry, tags=("tag:a",)), tags=("tag:a",))
+    clock.now += 3650 * DAY
+    assert (tagged.address, tagged.key_expiry, registry.expired(tagged)) == (first.address, None, False)
+
+
+@pytest.mark.req("R-2.5.4-revocation-cuts")
+def test_a_removed_machine_is_in_nobodys_map(registry: Registry) -> None:
+    """Peer, name and filter entry go with it, and it is told that nobody knows it."""
+    server = join(registry, "mx", key(registry, tags=("tag:a",)))
+    for name in ("pc", "phone"):
+        registry.seen(join(registry, name, key(registry)), "198.51.100.7:1")
+    both = registry.map_for(server)
+    registry.remove("pc")
+    one = registry.map_for(server)
+    assert [[peer["dns"] for peer in shown["peers"]] for shown in (both, one)] == [
+        ["pc.tail1.ts.net", "phone.tail1.ts.net"],
+        ["phone.tail1.ts.net"],
+    ]
+    assert [shown["filter"][0]["src"] for shown in (both, one)] == [
+        ["100.64.0.2", "100.64.0.3"],
+        ["100.64.0.3"],
+    ]
+    with pytest.raises(LookupError, match="node not found"):
+        registry.node_of("pc")
 
 
 @pytest.mark.req("R-0-tailnet-ephemeral")

@@ -1,0 +1,30 @@
+"""Secrets Manager where the Dell reaches it, for a while, and the aws command there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fixtures import plan
+from fixtures.aws.emulators.specs import LOCALSTACK_PORT
+from fixtures.aws.session import ACCESS_KEY, SECRET_KEY
+from fixtures.dell.aws_command import install_aws, remove_aws
+from fixtures.engine.client import engine
+from fixtures.engine.containers import get
+from fixtures.targets.sim import Sim
+from fixtures.world.places import INTERNET
+
+
+@contextmanager
+def secrets_manager_at_home(world: Sim) -> Iterator[list[str]]:
+    """The settings, as ``NAME=value``, with which the command reaches it."""
+    network = engine().networks.get(INTERNET.full_name)
+    network.connect(get("localstack"), ipv4_address=plan.AWS_API)
+    try:
+        install_aws(world.dell)
+        yield [
+            f"AWS_ENDPOINT_URL=http://{plan.AWS_API}:{LOCALSTACK_PORT}",
+            f"AWS_ACCESS_KEY_ID={ACCESS_KEY}",
+            f"AWS_SECRET_ACCESS_KEY={SECRET_KEY}",
+        ]
+    finally:
+        remove_aws(world.dell)
+        network.disconnect(get("localstack"))
