@@ -16,7 +16,7 @@ from fixtures.engine.execute import Result, execute
 from fixtures.engine.labels import labels
 from fixtures.tailnet.client import client_spec
 from fixtures.tailnet.coordinator import NAME, Controlplane, controlplane_spec
-from fixtures.wait import wait_for
+from fixtures.wait import WaitTimeoutError, wait_for
 from fixtures.world.images import ROOT, catalogue
 
 POLICY = (ROOT / "infra/tailscale/policy.hujson").read_text(encoding="utf-8")
@@ -24,6 +24,7 @@ TAILNET = "tail1234"
 SERVER = f"mailserver.{TAILNET}.ts.net"
 PORTS = (22, 80, 443, 587, 993, 995, 2525)
 PREFIX = "test-tailnet"
+TUNNELS = "/var/run/wireguard/tailscale0.sock"
 NO_NAMES = "127.0.0.1"
 """No name server: where nothing listens, a question fails at once instead of after many seconds."""
 
@@ -237,8 +238,34 @@ class Members:
             wait_for_member(control, name, container)
         listen(server)
         members = cls(server, pc, phone, task, sidecar)
-        members.settle()
+        try:
+            members.settle()
+        except WaitTimeoutError as error:
+            error.add_note(members.evidence())
+            raise
         return members
+
+    @staticmethod
+    def leave(tailnet: SmallTailnet) -> None:
+        """Take all machines away again, from the engine and from the coordinator."""
+        for place in ("mailserver", "pc", "phone", "gateway-tailscale", "gateway"):
+            remove(f"{PREFIX}-{place}")
+        for name in tailnet.control.nodes():
+            tailnet.control.delete(name)
+
+    def evidence(self) -> str:
+        """What each machine says of itself and of its tunnels, for a failure."""
+        tunnels = ["sh", "-c", f"printf 'get=1\\n\\n' | ncat -U {TUNNELS} | grep -v -e private -e preshared"]
+        found = []
+        for machine in (self.server, self.pc, self.phone, self.sidecar):
+            machine.reload()
+            found.append(
+                f"{machine.name}: {machine.status}\n{machine.logs(tail=15).decode(errors='replace')}"
+            )
+            if machine.status == "running":
+                looks = (["tailscale", "status"], tunnels, ["nft", "list", "ruleset"])
+                found += [run(machine, *look).stdout for look in looks]
+        return "\n".join(found)
 
     def settle(self) -> None:
         """Wait until everybody reaches what the policy that deploys lets him reach."""
