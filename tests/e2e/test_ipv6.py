@@ -13,6 +13,7 @@ from fixtures.probe.reach import Answer, Target, probe, probe_many
 from fixtures.proof.recorders.reachability import record_probes
 from fixtures.targets.perimeter import PORTS
 from fixtures.targets.sim import Sim
+from fixtures.wait import wait_for
 
 CONTAINERS6 = "fd00:88::/64"
 CARELESS6 = "fd00:88::88"
@@ -83,12 +84,15 @@ def test_another_projects_published_port_stays_closed(world: Sim) -> None:
         answers = probe_many(lan, host_side | container_side, timedelta(seconds=1))
         return {target for target, answer in answers.items() if answer is Answer.OPEN}
 
+    def opens(expected: set[Target]) -> None:
+        wait_for("what is open to answer", open_now, until=expected.__eq__, timeout=timedelta(seconds=10))
+
     assert open_now() == set()
     with trusted_by_firewalld(world, plan.LAN_HOST6):
-        assert open_now() == host_side
+        opens(host_side)
         world.dell.run(["nft", "delete", "table", "inet", "mailserver"])
         try:
-            assert open_now() == host_side | container_side
+            opens(host_side | container_side)
         finally:
             world.dell.run(["systemctl", "reload", "mailserver-firewall"])
     assert open_now() == set()
