@@ -87,8 +87,9 @@ read_images() {
     while IFS='=' read -r name image || [ -n "$name" ]; do
         [[ -n $name && $name != '#'* ]] || continue
         image=${image//[\"\']/}
-        [[ $name =~ ^IMAGE_[A-Z0-9_]+$ ]] && check_image "$image" ||
+        if [[ ! $name =~ ^IMAGE_[A-Z0-9_]+$ ]] || ! check_image "$image"; then
             die "$images: '$name=$image' is no IMAGE_NAME=IMAGE with a tag of its own or a digest" 2
+        fi
         echo "$name=$image" >>"$work/.images"
     done <"$images"
 }
@@ -165,7 +166,8 @@ send_images() {
     done <"$work/wanted"
     [ "${#send[@]}" -ne 0 ] || return 0
     free=$(sed -n 's/^free docker //p' "$work/facts")
-    [ $((size / 1048576 * 2)) -le "$free" ] || die "the images need $((size / 1048576 * 2)) MiB on $host, $free are free; nothing was changed"
+    size=$((size * 2 / 1048576)) # the archive and what is made of it
+    [ "$size" -le "$free" ] || die "the images need $size MiB on $host, $free are free; nothing was changed"
     if [ -n "$dry_run" ]; then
         say "would send ${send[*]}"
         return 0
@@ -189,9 +191,12 @@ pack() {
     [ ! -e "$work/.env" ] || mv "$work/.env" "$work/release/.env"
     (cd "$work/release" && find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum >"$work/.contents")
     mv "$work/.contents" "$work/release/.contents"
+    # Files alone: what is made for them on the way is nobody else's.
+    find "$work/release" -type f -printf '%P\0' >"$work/members"
 }
 
 # Runs there with the release on its standard input. A dry run unpacks it aside, and takes no lock.
+# shellcheck disable=SC2016
 RECEIVE='set -eu; umask 077; root=$1
 if [ "$2" = apply ]; then
     [ -d "$root" ] || mkdir -p -m 755 "$root"
@@ -208,7 +213,7 @@ exec bash "$stage/host/take-release.sh" "$2" "$root" "$3" </dev/null'
 
 deliver() {
     local status=0
-    tar -C "$work/release" --owner=0 --group=0 --mode='u=rwX,go=rX' -cf - . |
+    tar -C "$work/release" --owner=0 --group=0 --mode='u=rwX,go=rX' --null -T "$work/members" -cf - |
         on_host "${sudo}bash -c '$RECEIVE' deploy '$folder' ${1} $patience" || status=$?
     case $status in
     0) ;;

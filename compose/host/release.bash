@@ -4,7 +4,7 @@
 # What goes to a host: never its data, its users, its key, or any file with a dot but the example of .env.
 ships() {
     case /$1 in
-    /data/* | /logs/* | /secrets/* | /images/* | /backups/* | /deploy.sh) return 1 ;;
+    /data/* | /logs/* | /secrets/* | /images/* | /backups/* | /deploy.sh | /images.env) return 1 ;;
     /config/dovecot/users | /config/postfix/sasl_passwd | */__pycache__/*) return 1 ;;
     /.env.example) return 0 ;;
     */.* | //*) return 1 ;;

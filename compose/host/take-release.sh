@@ -143,7 +143,11 @@ drop_units() {
         [[ $name =~ ^host/[^/]+\.(service|timer)$ ]] || continue
         unit=${name#host/}
         file=$(systemctl show --property=FragmentPath --value "$unit" 2>/dev/null || true)
-        systemctl --quiet disable --now "$unit" 2>/dev/null || true
+        # A service is not stopped: Docker itself would stop with the firewall's.
+        case $unit in
+        *.timer) systemctl --quiet disable --now "$unit" 2>/dev/null || true ;;
+        *) systemctl --quiet disable "$unit" 2>/dev/null || true ;;
+        esac
         [ -z "$file" ] || rm -f -- "$file"
         say "unit $unit is gone"
     done
@@ -308,7 +312,11 @@ plan() {
     acceptable plan
     new_files | sed 's/^/would put /'
     gone_files | sed 's/^/would remove /'
-    cmp -s "$STAGE/.env" "$ROOT/.env" || say "would change .env: $(sed 's/=.*//' "$STAGE/.images" | tr '\n' ' ')"
+    if [ ! -e "$ROOT/.env" ]; then
+        say "would put .env"
+    elif ! cmp -s "$STAGE/.env" "$ROOT/.env"; then
+        say "would change in .env: $(sed 's/=.*//' "$STAGE/.images" | tr '\n' ' ')"
+    fi
     { new_files; gone_files; } | services_of | sed 's/^/would give a new container to /'
 }
 
