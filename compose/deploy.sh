@@ -8,7 +8,7 @@ die() {
     exit "${2:-1}"
 }
 
-dry_run='' images='' folder=/opt/mailserver patience=600 host=''
+dry_run='' images='' folder=/opt/mailserver patience=600 host='' first=''
 while [ $# -gt 0 ]; do
     case $1 in
     --help)
@@ -104,7 +104,7 @@ first_env() {
     for name in MYSQL_ROOT_PASSWORD MYSQL_PASSWORD ROUNDCUBE_DES_KEY RSPAMD_PASSWORD; do
         [ -n "$(value "$name")" ] || die "$name is empty in $HERE/.env; next step: openssl rand -hex 12 makes one"
     done
-    cp -- "$HERE/.env" "$work/.env"
+    first=$HERE/.env
 }
 
 value() (
@@ -118,16 +118,16 @@ value() (
 
 # The host's own words about itself; every refusal is its.
 look() {
-    local id first=''
+    local id given=''
     id=$(on_host 'id -u' </dev/null) || die "no answer from $host; next step: see that 'ssh $host' works without a password"
     sudo=''
     if [ "$id" != 0 ]; then
         sudo='sudo -n '
         on_host 'sudo -n true' </dev/null || die "$host lets this account not become root; next step: passwordless sudo, or root@"
     fi
-    [ ! -r "$HERE/.env" ] || [ ! -O "$HERE/.env" ] || first="'$(value TAILNET_IP)' '$(value CA_BUNDLE)'"
-    [[ $first =~ ^[A-Za-z0-9._/\ \'-]*$ ]] || die "TAILNET_IP or CA_BUNDLE in $HERE/.env is no such thing"
-    on_host "${sudo}bash -s -- '$folder' $first" <"$HERE/host/check-host.sh" >"$work/facts" ||
+    [ ! -r "$HERE/.env" ] || [ ! -O "$HERE/.env" ] || given="'$(value TAILNET_IP)' '$(value CA_BUNDLE)'"
+    [[ $given =~ ^[A-Za-z0-9._/\ \'-]*$ ]] || die "TAILNET_IP or CA_BUNDLE in $HERE/.env is no such thing"
+    on_host "${sudo}bash -s -- '$folder' $given" <"$HERE/host/check-host.sh" >"$work/facts" ||
         die "$host cannot take the system yet; nothing was changed"
     grep -qx 'env here' "$work/facts" || first_env
 }
@@ -138,7 +138,7 @@ wanted() {
     {
         cat "$work/.images"
         grep '^IMAGE_' "$work/facts" ||
-            sed -n "s/^\(IMAGE_[A-Z0-9_]*\)=[\"']\{0,1\}\([^\"']*\)[\"']\{0,1\}\$/\1=\2/p" "$work/.env" 2>/dev/null || true
+            sed -n "s/^\(IMAGE_[A-Z0-9_]*\)=[\"']\{0,1\}\([^\"']*\)[\"']\{0,1\}\$/\1=\2/p" "${first:-/dev/null}"
     } | while IFS='=' read -r name image; do
         check_image "$image" || die "$name is '$image': an image has a tag of its own or a digest, never latest"
         echo "$name $image"
@@ -178,21 +178,18 @@ send_images() {
 
 # --- The release on its way ---
 
-# Everything in one stream, with a list of what it has to be. A first .env travels in it as any file does.
+# Everything in one stream, with a list of what it has to be. A first .env travels in it as any file does; no copy of
+# it is made here. The list comes last, so that what was cut off has none.
 pack() {
-    local name
     release_files "$HERE" >"$work/names"
-    mkdir "$work/release"
-    while IFS= read -r name; do
-        mkdir -p "$work/release/$(dirname "$name")"
-        cp -p -- "$HERE/$name" "$work/release/$name"
-    done <"$work/names"
-    mv "$work/.images" "$work/release/.images"
-    [ ! -e "$work/.env" ] || mv "$work/.env" "$work/release/.env"
-    (cd "$work/release" && find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum >"$work/.contents")
-    mv "$work/.contents" "$work/release/.contents"
-    # Files alone: what is made for them on the way is nobody else's.
-    find "$work/release" -type f -printf '%P\0' >"$work/members"
+    {
+        tr '\n' '\0' <"$work/names"
+        [ -z "$first" ] || printf '.env\0'
+    } >"$work/members"
+    {
+        (cd "$HERE" && xargs -0 sha256sum) <"$work/members"
+        (cd "$work" && sha256sum .images)
+    } >"$work/.contents"
 }
 
 # Runs there with the release on its standard input. A dry run unpacks it aside, and takes no lock.
@@ -208,12 +205,16 @@ if [ "$2" = apply ]; then
 else
     stage=$(mktemp -d)
 fi
-tar -C "$stage" --no-same-owner -pxf -
+if ! tar -C "$stage" --no-same-owner -pxf - || [ ! -s "$stage/.contents" ]; then
+    rm -rf "$stage"
+    echo "the release did not arrive whole; nothing was changed" >&2
+    exit 1
+fi
 exec bash "$stage/host/take-release.sh" "$2" "$root" "$3" </dev/null'
 
 deliver() {
     local status=0
-    tar -C "$work/release" --owner=0 --group=0 --mode='u=rwX,go=rX' --null -T "$work/members" -cf - |
+    tar --owner=0 --group=0 --mode='u=rwX,go=rX' -cf - -C "$HERE" --null -T "$work/members" -C "$work" .images .contents |
         on_host "${sudo}bash -c '$RECEIVE' deploy '$folder' ${1} $patience" || status=$?
     case $status in
     0) ;;

@@ -322,12 +322,10 @@ plan() {
 
 main() {
     umask 022
+    trap 'rm -rf "$STAGE"' EXIT
     whole
     case $1 in
-    plan)
-        trap 'rm -rf "$STAGE"' EXIT
-        plan
-        ;;
+    plan) plan ;;
     apply)
         trap '' HUP PIPE
         trap at_exit EXIT

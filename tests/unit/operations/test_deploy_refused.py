@@ -18,7 +18,6 @@ HOST = [
         "address",
         "100.64.0.11",
         "this host is 100.64.0.11 in the tailnet, and TAILNET_IP in .env is 100.64.0.10",
-        "",
     ),
     ("no-interface", "", "there is no interface tailscale0"),
     ("free", "1023", "1023 MiB free"),
