@@ -299,7 +299,8 @@ apply() {
     put "$STAGE/.names" "$ROOT/.deployed" 644
     sync -f "$ROOT"
     forget
-    if [ -s "$STAGE/.new" ] || [ -s "$STAGE/.gone" ] || [ -s "$STAGE/.set-up" ] || [ "$before" != "$(containers)" ]; then
+    # Advice is no change.
+    if [ -s "$STAGE/.new" ] || [ -s "$STAGE/.gone" ] || grep -qv 'next step:' "$STAGE/.set-up" || [ "$before" != "$(containers)" ]; then
         say "deployed: every service is healthy"
     else
         say "nothing has changed: this release was in place, every service is healthy"
