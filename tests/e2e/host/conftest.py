@@ -1,7 +1,7 @@
 """The host that the mail server was deployed to, through testinfra: the world's, or a live one.
 
 Without a word these specs look at the simulated host, by its console and by ssh. ``MAILPROOF_HOST`` names
-another one as testinfra does, e.g. ``ssh://root@mailserver``; then nothing of a world is needed. They only look.
+another one as testinfra does, e.g. ``ssh://root@mailserver``; then nothing of a world is needed.
 """
 
 import os
