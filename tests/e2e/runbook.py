@@ -33,7 +33,9 @@ sys.exit(done.status)
 """
 # No wire leads from this process to the simulated host, so its console carries what ssh would.
 _ENGINE = "".join(
-    f"export {name}={shlex.quote(value)}\n" for name, value in os.environ.items() if name.startswith("DOCKER_")
+    f"export {name}={shlex.quote(value)}\n"
+    for name, value in os.environ.items()
+    if name.startswith("DOCKER_")
 )
 _SSH = f"""#!/bin/bash
 {_ENGINE}for word; do host=$command command=$word; done
