@@ -1,6 +1,7 @@
 """The places of docs/runbook.md, in which its commands run as they are written."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from fixtures.engine.execute import Result
+from fixtures.engine.labels import container_name
 from fixtures.proof.runbook import Command, read
 from fixtures.targets.sim import Sim
 from fixtures.wait import wait_for
@@ -28,6 +30,17 @@ done = execute(get("tailnet-pc"), ["dig", *sys.argv[1:]])
 sys.stdout.write(done.stdout)
 sys.stderr.write(done.stderr)
 sys.exit(done.status)
+"""
+# No wire leads from this process to the simulated host, so its console carries what ssh would.
+_ENGINE = "".join(
+    f"export {name}={shlex.quote(value)}\n"
+    for name, value in os.environ.items()
+    if name.startswith("DOCKER_")
+)
+_SSH = f"""#!/bin/bash
+{_ENGINE}for word; do host=$command command=$word; done
+[ "$host" = root@mailserver ] || {{ echo "ssh: no route to $host" >&2; exit 255; }}
+exec docker exec -i {container_name("dell")} bash -c "$command"
 """
 
 
@@ -94,15 +107,18 @@ class Runbook:
 
 
 def checkout(folder: Path) -> Path:
-    """A folder as the owner's checkout is: site file, Terraform with its state, scripts, and dig."""
+    """A folder as the owner's checkout is: site file, Terraform with its state, scripts; dig and ssh."""
     for name, target in (
         ("site.toml", ROOT / "site.toml"),
         ("infra/terraform", RUN_DIR / "infra/terraform"),
         ("infra/scripts", ROOT / "infra/scripts"),
+        ("compose", ROOT / "compose"),
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).symlink_to(target)
     (folder / ".bin").mkdir()
     (folder / ".bin/dig").write_text(_DIG)
-    (folder / ".bin/dig").chmod(0o755)
+    (folder / ".bin/ssh").write_text(_SSH)
+    for name in ("dig", "ssh"):
+        (folder / ".bin" / name).chmod(0o755)
     return folder
