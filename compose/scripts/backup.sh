@@ -121,7 +121,13 @@ seal() {
     local reader recipient options=()
     for recipient in "${recipients[@]}"; do options+=(-r "$recipient"); done
     mkfifo "$WORK/pipe"
-    tar -C "$STAGE" -df "$WORK/pipe" >&2 &
+    # It reads on behind the end, or what writes to it would be told that nobody listens.
+    (
+        same=0
+        tar -C "$STAGE" -df - >&2 || same=1
+        cat >/dev/null
+        exit "$same"
+    ) <"$WORK/pipe" &
     reader=$!
     tar -C "$STAGE" --format=posix --numeric-owner --sort=name -cf - . | tee "$WORK/pipe" | age "${options[@]}" |
         tee "$1" | sha256sum | cut -d ' ' -f 1 || die "$1 could not be written"

@@ -10,6 +10,7 @@ UNFINISHED='.*/Maildir(/\.[^/]+)?/tmp/.*'
 but_for_the_gone() {
     ! LC_ALL=C "$@" 2>"$WORK/errors" || return 0
     [ -s "$WORK/errors" ] && ! grep -qv ': No such file or directory$' "$WORK/errors" && return 0
+    echo "users' mail could not be read: $1 failed" >&2
     cat "$WORK/errors" >&2
     return 1
 }
