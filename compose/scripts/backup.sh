@@ -188,8 +188,8 @@ for place in "${places[@]}"; do
     sync -- "$place/$name.manifest.partial"
 done
 for place in "${places[@]}"; do
-    mv -- "$place/$name.manifest.partial" "$place/$name.manifest"
-    mv -- "$place/$name.partial" "$place/$name"
+    mv -- "$place/$name.manifest.partial" "$place/$name.manifest" && mv -- "$place/$name.partial" "$place/$name" ||
+        die "the archive could not be given its name in $place"
     sync -- "$place"
 done
 for place in "${places[@]}"; do prune "$place"; done

@@ -175,7 +175,7 @@ def opened(archive: Path, private: str = "") -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
         for member in tar:
             name = member.name.removeprefix("./")
-            if member.isfile():
+            if member.isfile() or member.islnk():
                 file = tar.extractfile(member)
                 assert file is not None
                 found[name] = file.read()
