@@ -153,7 +153,7 @@ def _fill(maildir: Path) -> None:
             (maildir / folder / part).mkdir(parents=True)
         box = maildir / folder
         for number, flags in ((1, ":2,S"), (2, ":2,FRSa"), (3, ":2,")):
-            (box / "cur" / f"{number}.M1P1.mailserver,S=9{flags}").write_text(f"{maildir} {folder} {number}\n")
+            (box / "cur" / f"{number}.M1P1.mailserver,S=9{flags}").write_text(f"{box} {number}\n")
         (box / "new/4.M1P1.mailserver").write_text(f"{maildir} {folder} new\n")
         (box / "tmp/5.M1P1.mailserver").write_text("half a mess")
         (box / "dovecot-uidlist").write_text("3 V1 N9 Gabc\n1 :1.M1P1.mailserver\n2 :2.M1P1.mailserver\n")

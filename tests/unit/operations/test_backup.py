@@ -11,7 +11,6 @@ from tests.unit.operations.backups import (
     ALICE,
     DATABASE,
     DAY,
-    NEW,
     NOON,
     BackedUp,
     contents,
@@ -39,11 +38,11 @@ def _hashes(members: dict[str, bytes], below: str) -> dict[str, str]:
 
 @pytest.mark.req("R-9.1-everything-in-it")
 def test_a_daily_one_holds_mail_database_lessons_and_users(site: BackedUp) -> None:
-    """Every message with its flags, folders, rules, keywords and UIDs; nothing half written, no index (F81)."""
+    """Messages with flags, folders, rules, keywords and UIDs; nothing half written, no index (F81)."""
     members = opened(site.made())
     assert _hashes(members, "mail/") == kept(site)
-    assert f"mail/two.example.org/new/Maildir/.Sent/cur/2.M1P1.mailserver,S=9:2,FRSa" in members
-    assert f"mail/two.example.org/new/Maildir/subscriptions" in members
+    assert "mail/two.example.org/new/Maildir/.Sent/cur/2.M1P1.mailserver,S=9:2,FRSa" in members
+    assert "mail/two.example.org/new/Maildir/subscriptions" in members
     assert members["database.sql"].decode() == DATABASE
     assert members["redis.rdb"] == b"REDIS0011 learned"
     assert members["users"] == site.users.read_bytes()
@@ -68,7 +67,7 @@ def test_a_weekly_one_holds_configuration_and_certificates(site: BackedUp) -> No
 @pytest.mark.req("R-9.1-two-places", "R-9.2-verified")
 @pytest.mark.parametrize("kind", ["daily", "weekly"])
 def test_it_lies_on_both_disks_with_what_is_known_of_it(site: BackedUp, kind: str) -> None:
-    """The same bytes, and a manifest whose hash is theirs; nobody else may read either, nothing else is left."""
+    """The same bytes, a manifest with their hash; nobody else may read either, nothing else is left."""
     archive = site.made(kind)
     for disk in site.disks:
         lies = disk / archive.name
@@ -125,8 +124,9 @@ def test_no_secret_in_what_is_called_or_said(site: BackedUp, kind: str) -> None:
         site.program(
             name,
             f'#!/bin/sh\necho "{name} $*" >>"$LOG"\n'
-            f'find "$(dirname "$LOG")/data/.backup" -perm /077 ! -path "*/stage/*" >>"$LOG.open" 2>/dev/null\n'
-            f'find "$(dirname "$LOG")/data" -maxdepth 1 -name .backup -perm /077 >>"$LOG.open"\nexec {real} "$@"\n',
+            'cd "$(dirname "$LOG")/data" || exit\n'
+            'find .backup -perm /077 ! -path "*/stage/*" >>"$LOG.open" 2>/dev/null\ncd "$OLDPWD"\n'
+            f'exec {real} "$@"\n',
         )
     done = site.backup(kind)
     assert done.returncode == 0, done.stderr

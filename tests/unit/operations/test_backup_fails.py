@@ -1,4 +1,4 @@
-"""A backup that fails at any stage: a status, no new file, the old ones kept, and the next one works (design 9.2)."""
+"""A backup that fails at any stage: a status, no new file, the old ones kept, the next one good (9.2)."""
 
 import random
 import subprocess
@@ -53,8 +53,9 @@ def _full(disk: int) -> Callable[[BackedUp], None]:
 
     def act(site: BackedUp) -> None:
         text = (
-            "#!/bin/bash\nfor word in \"$@\"; do last=$word; done\n"
-            'case "$last" in {place}/*) head -c 100 >"$last" </dev/zero; echo "{name}: No space left" >&2; exit 1 ;; esac\n'
+            '#!/bin/bash\nfor word in "$@"; do last=$word; done\n'
+            'case "$last" in {place}/*)\n'
+            '    head -c 100 >"$last" </dev/zero; echo "{name}: No space left" >&2; exit 1 ;;\nesac\n'
             'exec /usr/bin/{name} "$@"\n'
         )
         for name in ("tee", "cp"):
@@ -102,7 +103,7 @@ STAGES: dict[str, Callable[[BackedUp], object]] = {
 @pytest.mark.req("R-9.2-fails-loudly", "R-9.2-bad-days")
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_that_fails_leaves_what_was_there(site: BackedUp, stage: str) -> None:
-    """Status 1 and a word, no new archive, every old one as it was although it is old; then it works again."""
+    """Status 1 and a word, no new archive, every old one as it was, though old; then it works again."""
     before = _state(site)
     STAGES[stage](site)
     done = site.backup()
@@ -137,10 +138,11 @@ def test_a_weekly_one_without_a_certificate_fails(site: BackedUp) -> None:
 
 @pytest.mark.req("R-9.2-verified")
 def test_what_is_packed_is_compared_with_what_was_to_be(site: BackedUp) -> None:
-    """A packer that leaves one file out and says nothing is noticed before it counts (F81)."""
+    """A packer that gives one file a wrong name and says nothing is noticed before it counts (F81)."""
     before = _state(site)
-    leave_out = '#!/bin/bash\ncase "$*" in *--sort=name*) set -- "$@" --transform "s/REDIS/redis/;s/redis.rdb/other/" ;; esac\n'
-    site.program("tar", f'{leave_out}exec /bin/tar "$@"\n')
+    rename = 'set -- "$@" --transform "s/redis.rdb/other/"'
+    text = f'#!/bin/bash\ncase "$*" in *--sort=name*) {rename} ;; esac\nexec /bin/tar "$@"\n'
+    site.program("tar", text)
     done = site.backup()
     assert (done.returncode, _state(site)) == (1, before)
     assert "what was packed is not" in done.stderr
@@ -152,7 +154,7 @@ def test_two_never_overlap(site: BackedUp) -> None:
     hold = site.root / "held"
     text = (site.root / "bin/docker").read_text()
     wait = f'touch "{hold}"; while [ -e "{hold}" ]; do read -rt 0.05 <> <(:) || true; done'
-    site.program("docker", text.replace("*\" mariadb-dump \"*)\n", f'*" mariadb-dump "*)\n    {wait}\n'))
+    site.program("docker", text.replace('*" mariadb-dump "*)\n', f'*" mariadb-dump "*)\n    {wait}\n'))
     environment = {"PATH": f"{site.root}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LOG": str(site.log)}
     argv = ["bash", str(site.root / "scripts/backup.sh"), "daily"]
     before = _state(site)
@@ -172,7 +174,7 @@ def test_two_never_overlap(site: BackedUp) -> None:
 @pytest.mark.req("R-9.2-bad-days")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_killed_anywhere_nothing_good_is_lost(tmp_path: Path, seed: int) -> None:
-    """Ended as by a power cut: every old archive is whole, a new one is whole or not there; the next run is good."""
+    """As by a power cut: old archives are whole, a new one is whole or not there; the next run is good."""
     site = BackedUp(tmp_path)
     _age(site)
     killer, script = Killer(site), site.root / "scripts/backup.sh"

@@ -37,7 +37,7 @@ def _flip(archive: Path, at: int) -> None:
 def test_a_cut_or_damaged_archive_is_noticed(
     site: BackedUp, spoil: Callable[[Path, int], None], at: int, manifest: bool
 ) -> None:
-    """Anywhere in it, by its manifest or by the encryption alone, before anything is changed; the other disk's is good."""
+    """Anywhere, by its manifest or by the encryption alone, before anything changes; the other is good."""
     daily = site.made()
     if not manifest:
         daily.with_name(f"{daily.name}.manifest").unlink()
@@ -142,10 +142,10 @@ def test_a_failure_later_on_says_where_everything_is(site: BackedUp, what: str, 
 @pytest.mark.req("R-10.1-scripts")
 @pytest.mark.parametrize(
     "words",
-    [(), ("--identity",), ("nowhere.tar.age",), ("--surely",), ("--check", "--mailbox", ALICE), ("--mailbox",)],
+    [(), ("--identity",), ("none.tar.age",), ("--surely",), ("--check", "--mailbox", ALICE), ("--mailbox",)],
 )
 def test_a_wrong_call_is_refused(site: BackedUp, words: tuple[str, ...]) -> None:
-    """Status 2 and a word about it; no archive, no key, an unknown word, two things at once, two of a kind."""
+    """Status 2 and a word; no archive, no key, an unknown word, two things at once, two of a kind."""
     daily = site.made()
     before, calls = contents(site.root / "data"), site.calls()
     archives = () if not words or words[0].endswith("age") else (str(daily),)
