@@ -188,8 +188,10 @@ for place in "${places[@]}"; do
     sync -- "$place/$name.manifest.partial"
 done
 for place in "${places[@]}"; do
-    mv -- "$place/$name.manifest.partial" "$place/$name.manifest" && mv -- "$place/$name.partial" "$place/$name" ||
-        die "the archive could not be given its name in $place"
+    # The manifest first: an archive that has its name has its manifest.
+    for end in .manifest ''; do
+        mv -- "$place/$name$end.partial" "$place/$name$end" || die "the archive could not be given its name in $place"
+    done
     sync -- "$place"
 done
 for place in "${places[@]}"; do prune "$place"; done
