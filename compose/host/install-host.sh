@@ -18,6 +18,7 @@ preflight() {
     [ -d /run/systemd/system ] || die "systemd does not run on this host" "use a host with systemd"
     systemctl is-active --quiet firewalld || die "firewalld is not active" "systemctl enable --now firewalld"
     systemctl is-active --quiet docker || die "Docker is not active" "systemctl enable --now docker"
+    command -v age >/dev/null || die "age is missing, which seals the backups" "install the package age (Rocky: from EPEL)"
 }
 
 # Install a file with the site's path filled in; true when that changed something.

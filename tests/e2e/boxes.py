@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from fixtures.dell.console import Result
 from fixtures.dell.environment import generate
@@ -10,6 +11,9 @@ from fixtures.dell.layout import TARGET
 from fixtures.mail.mailbox import Account, ImapMailbox, Pop3Mailbox
 from fixtures.mail.message import make, new_marker
 from fixtures.targets.sim import Sim
+
+Contents = dict[str, Any]
+"""Per folder its identity and, by UID, each message's flags, date, content; POP3's ids; subscriptions."""
 
 _FILL = """
 import os, sys
@@ -95,3 +99,25 @@ def forget(world: Sim, user: str) -> None:
     for entry in world.ledger.entries:
         if user in entry.recipients:
             world.ledger.expect(entry.marker, user, "nowhere")
+
+
+def contents(box: Box) -> Contents:
+    """Everything that a user can see of his mailbox."""
+    found: Contents = {}
+    with box.imap().session() as client:
+        for flags, _, folder in client.list_folders():
+            if b"\\Noselect" in flags:  # the name alone, of a folder that has others in it
+                continue
+            identity = client.select_folder(folder, readonly=True)[b"UIDVALIDITY"]
+            messages = client.fetch(client.search(), ["FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
+            found[folder] = (
+                identity,
+                {
+                    uid: (sorted(set(item[b"FLAGS"]) - {b"\\Recent"}), item[b"INTERNALDATE"], item[b"BODY[]"])
+                    for uid, item in messages.items()
+                },
+            )
+        found["subscribed"] = sorted(name for _, _, name in client.list_sub_folders())
+    with box.pop3().session() as pop3:
+        found["pop3"] = pop3.uidl()[1]
+    return found

@@ -1,27 +1,19 @@
 """What users have done outlives every container: mail, flags, folders, and what they taught (F55)."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from fixtures.dell.layout import TARGET
 from fixtures.dell.stack import Stack
-from fixtures.mail.mailbox import ImapMailbox
-from fixtures.mail.message import make, new_marker
+from fixtures.mail.message import make
 from fixtures.targets.sim import Sim
-from fixtures.wait import wait_for
-from tests.e2e.boxes import Box, mailbox_of_its_own
+from tests.e2e.boxes import Box, Contents, contents, mailbox_of_its_own
 from tests.e2e.conftest import STRANGER, Arrive
+from tests.e2e.lessons import learned_spam, teach, wait_until_learned
 
-OFFER = "These words are about an offer that nobody asked for, and there are quite a number of them."
 WORK = "仕事/2026"
-
-Contents = dict[str, Any]
-"""Per folder its identity and, by UID, each message's flags, date, content; POP3's ids; subscriptions."""
 
 
 @dataclass(frozen=True)
@@ -33,56 +25,6 @@ class Redeployed:
     before: Contents
     after: Contents
     box: Box
-
-
-def _learned(stack: Stack) -> int:
-    """How many messages Rspamd itself says that it has learned as spam."""
-    found = re.search(r"BAYES_SPAM .*?learned: (\d+)", stack.execute("rspamd", ["rspamc", "stat"]).stdout)
-    assert found is not None
-    return int(found[1])
-
-
-def _wait_until_learned(stack: Stack, count: int) -> None:
-    """Rspamd reads its statistics from Redis every few seconds, not at each question."""
-    wait_for(
-        f"{count} lessons", lambda: _learned(stack), until=lambda n: n == count, timeout=timedelta(seconds=30)
-    )
-
-
-def _contents(box: Box) -> Contents:
-    found: Contents = {}
-    with box.imap().session() as client:
-        for flags, _, folder in client.list_folders():
-            if b"\\Noselect" in flags:  # the name alone, of a folder that has others in it
-                continue
-            identity = client.select_folder(folder, readonly=True)[b"UIDVALIDITY"]
-            messages = client.fetch(client.search(), ["FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
-            found[folder] = (
-                identity,
-                {
-                    uid: (sorted(set(item[b"FLAGS"]) - {b"\\Recent"}), item[b"INTERNALDATE"], item[b"BODY[]"])
-                    for uid, item in messages.items()
-                },
-            )
-        found["subscribed"] = sorted(name for _, _, name in client.list_sub_folders())
-    with box.pop3().session() as pop3:
-        found["pop3"] = pop3.uidl()[1]
-    return found
-
-
-def _teach(world: Sim, arrive: Arrive, user: str) -> str:
-    """Have a user move a message into Junk; returns its marker."""
-    # Words of this run's own: what Rspamd has learned already it does not learn again.
-    letters = new_marker().translate(str.maketrans("0123456789", "ghijklnopq"))
-    message = make(STRANGER, [user], body=f"{OFFER} {' '.join(re.findall('.{6}', letters))}")
-    assert arrive(message, [user]).accepted
-    inbox = world.mailbox("imap", user)
-    assert isinstance(inbox, ImapMailbox)
-    inbox.wait_for(message.marker)
-    with inbox.session() as client:
-        client.select_folder("INBOX")
-        client.move(client.search(["TEXT", message.marker]), "Junk")
-    return message.marker
 
 
 def _use(box: Box, arrive: Arrive) -> None:
@@ -110,23 +52,23 @@ def redeployed(world: Sim, arrive: Arrive, request: pytest.FixtureRequest) -> It
     stack = Stack(world.dell, TARGET)
     with mailbox_of_its_own(world, world.site.mail.primary) as box:
         _use(box, arrive)
-        learned = _learned(stack)
-        lesson = _teach(world, arrive, f"alice@{world.site.mail.primary}")
-        _wait_until_learned(stack, learned + 1)
-        before, started = _contents(box), stack.started()
+        learned = learned_spam(stack)
+        lesson = teach(world, arrive, f"alice@{world.site.mail.primary}")
+        wait_until_learned(stack, learned + 1)
+        before, started = contents(box), stack.started()
         try:
             stack.recreate(started)
             stack.up()
         finally:
             world.gateway.recovered()
         assert [name for name, moment in stack.started().items() if moment <= started[name]] == []
-        yield Redeployed(learned + 1, lesson, before, _contents(box), box)
+        yield Redeployed(learned + 1, lesson, before, contents(box), box)
 
 
 @pytest.mark.req("R-7.1-junk-learns", "R-1.2.2-learning-redeployed")
 def test_a_lesson_outlives_every_container(world: Sim, redeployed: Redeployed, alice: str) -> None:
     """Moved into Junk, learned at once, and still known to containers that are all new."""
-    _wait_until_learned(Stack(world.dell, TARGET), redeployed.learned)
+    wait_until_learned(Stack(world.dell, TARGET), redeployed.learned)
     assert world.mailbox("imap", alice, folder="Junk").count(redeployed.lesson) == 1
 
 
@@ -149,6 +91,6 @@ def test_mail_goes_on_arriving_where_it_was(arrive: Arrive, redeployed: Redeploy
     message = make(STRANGER, [redeployed.box.user])
     assert arrive(message, [redeployed.box.user]).accepted
     redeployed.box.imap().wait_for(message.marker)
-    former, now = redeployed.before["INBOX"], _contents(redeployed.box)["INBOX"]
+    former, now = redeployed.before["INBOX"], contents(redeployed.box)["INBOX"]
     assert now[0] == former[0]
     assert min(set(now[1]) - set(former[1])) > max(former[1])

@@ -34,34 +34,14 @@ def friend(database: Ask) -> Iterator[str]:
     database(f"DELETE FROM contacts WHERE email = '{address}'")
 
 
-def _set_time_format(desk: Desk, value: str) -> str:
-    """Choose how times are written, as the settings' page does; returns the former choice."""
-    desk.go("settings", action="edit-prefs", section="general")
-    field = desk.page.locator("[name=_time_format]")
-    former = field.input_value()
-    field.select_option(value)
-    desk.page.locator("button.submit:visible, button.btn-primary:visible").first.click()
-    expect(field).to_have_value(value)
-    return former
-
-
-def _add_contact(desk: Desk, name: str, address: str) -> None:
-    desk.go("addressbook")
-    desk.page.click("a.create:visible")
-    form = desk.page.frame_locator("#contact-frame")
-    form.locator("[name=_firstname]").fill(name)
-    form.locator('[name="_email_home[]"], [name="_email[]"]').first.fill(address)
-    form.locator("button.submit").click()
-
-
 @pytest.mark.req("R-4.4-settings-survive", "R-4.4-user-in-mariadb")
 def test_settings_and_contacts_outlive_the_containers(
     desk: Desk, world: Sim, alice: str, database: Ask, friend: str
 ) -> None:
     """A setting and a contact are rows in MariaDB; new containers of both show them, to the same session."""
-    former = _set_time_format(desk, FORMAT)
+    former = desk.set_time_format(FORMAT)
     try:
-        _add_contact(desk, "花子", friend)
+        desk.add_contact("花子", friend)
         rows = f"SELECT name, email FROM contacts WHERE email = '{friend}' AND del = 0"
         assert database(rows).split("\t") == ["花子", friend]
         assert FORMAT in database(f"SELECT preferences FROM users WHERE username = '{alice}'")
@@ -75,4 +55,4 @@ def test_settings_and_contacts_outlive_the_containers(
         expect(desk.page.locator("#contacts-table")).to_contain_text("花子")
         desk.picture("7-contacts")
     finally:
-        assert _set_time_format(desk, former) == FORMAT
+        assert desk.set_time_format(former) == FORMAT

@@ -67,6 +67,25 @@ class Desk:
         self.page.click("a.send:visible, button.send:visible")
         expect(self.page).to_have_url(re.compile("_task=mail(?!.*compose)"), timeout=60_000)
 
+    def set_time_format(self, value: str) -> str:
+        """Choose how times are written, as the settings' page does; returns the former choice."""
+        self.go("settings", action="edit-prefs", section="general")
+        field = self.page.locator("[name=_time_format]")
+        former = field.input_value()
+        field.select_option(value)
+        self.page.locator("button.submit:visible, button.btn-primary:visible").first.click()
+        expect(field).to_have_value(value)
+        return former
+
+    def add_contact(self, name: str, address: str) -> None:
+        """Enter somebody into the address book."""
+        self.go("addressbook")
+        self.page.click("a.create:visible")
+        form = self.page.frame_locator("#contact-frame")
+        form.locator("[name=_firstname]").fill(name)
+        form.locator('[name="_email_home[]"], [name="_email[]"]').first.fill(address)
+        form.locator("button.submit").click()
+
     def said(self) -> Locator:
         """The webmail's own message to the reader, if it shows one."""
         return self.page.locator("#messagestack > div")

@@ -20,7 +20,10 @@ ADDRESSES = {
 }  # fmt: skip
 """Design 1.2.2, with the two services it lacks (docs/decisions.md)."""
 
-USED_BY_THE_HOST = {"ADMIN_EMAIL", "TAILSCALE_AUTHKEY", "TAILSCALE_HOSTNAME"}
+USED_BY_THE_HOST = {
+    "ADMIN_EMAIL", "TAILSCALE_AUTHKEY", "TAILSCALE_HOSTNAME",
+    "BACKUP_LOCAL", "BACKUP_EXTERNAL", "BACKUP_RECIPIENT",
+}  # fmt: skip
 
 
 def _example_names() -> set[str]:

@@ -217,7 +217,7 @@ def test_what_a_killed_run_has_left_is_cleared_away(site: Site) -> None:
 def test_scripts_of_the_host_pass_shellcheck() -> None:
     """Those and what they read in, at its strictest."""
     shellcheck = ROOT / ".mailproof/venv/bin/shellcheck"
-    files = [*map(str, SCRIPTS), str(ROOT / "compose/scripts/users.bash")]
+    files = [*map(str, SCRIPTS), *map(str, sorted((ROOT / "compose/scripts").glob("*.bash")))]
     done = subprocess.run(
         [str(shellcheck), "--severity=style", "--exclude=SC2153", *files], capture_output=True, text=True,
         check=False,
