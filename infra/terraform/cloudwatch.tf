@@ -141,12 +141,12 @@ resource "aws_cloudwatch_event_target" "task_crashed" {
       task   = "$.detail.taskArn"
       time   = "$.time"
     }
-    input_template = <<-TEXT
-      "FargateTaskCrashed: a task of the mail gateway has stopped by itself."
-      "Reason: <reason> (<code>)"
-      "Task: <task>"
-      "Time: <time>"
-      "ECS starts another one by itself. If this comes again, or FargateTaskFailure does, see docs/runbook.md, From AWS."
-    TEXT
+    input_template = join("\n", [ # EventBridge wants each line in quotes
+      "\"FargateTaskCrashed: a task of the mail gateway has stopped by itself.\"",
+      "\"Reason: <reason> (<code>)\"",
+      "\"Task: <task>\"",
+      "\"Time: <time>\"",
+      "\"ECS starts another one by itself. If this comes again, or FargateTaskFailure does: docs/runbook.md, From AWS.\"",
+    ])
   }
 }
