@@ -1,5 +1,6 @@
 """A mail host of a spec's own, where containers on the engine's default bridge reach it."""
 
+from asyncio import Server
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ def mail_sink() -> Iterator[tuple[Sink, str]]:
     controller = Controller(sink, hostname=address, port=0)
     controller.start()
     try:
-        assert controller.server
+        assert isinstance(controller.server, Server)
         yield sink, f"{address}:{controller.server.sockets[0].getsockname()[1]}"
     finally:
         controller.stop()

@@ -50,7 +50,7 @@ def test_alarms_and_events_may_publish(service: str) -> None:
 
 @pytest.mark.req("R-8.4-senders-get-through")
 def test_no_condition_keeps_events_out() -> None:
-    """EventBridge knows none in a topic's policy: its events would be lost. An alarm's account is looked at."""
+    """EventBridge knows none in a topic's policy: its events would be lost. An alarm's account counts."""
     assert sender("events.amazonaws.com").inner("condition") == []
     [condition] = sender("cloudwatch.amazonaws.com").inner("condition")
     assert condition.attributes["values"] == "[var.account_id]"
@@ -64,7 +64,7 @@ def test_no_key_keeps_them_out() -> None:
 
 @pytest.mark.req("R-8.4-silence-alarm")
 def test_the_home_servers_silence_is_an_alarm() -> None:
-    """Its heartbeat comes every five minutes; without any for three of them missing data breach (F37, F41)."""
+    """Its heartbeat comes every five minutes; three of them without any breach (F37, F41)."""
     alarm = alarms()["home_server"]
     [namespace] = [
         b.attributes["home_namespace"]
