@@ -1,12 +1,13 @@
 """A mail host of a spec's own, where containers on the engine's default bridge reach it."""
 
-from asyncio import Server
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from ipaddress import ip_network
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -50,12 +51,14 @@ class Sink:
 @contextmanager
 def mail_sink() -> Iterator[tuple[Sink, str]]:
     """The host and its ``address:port`` as seen from the default bridge."""
-    address = engine().networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    subnet = engine().networks.get("bridge").attrs["IPAM"]["Config"][0]["Subnet"]
+    address = str(ip_network(subnet)[1])
+    with socket.create_server((address, 0)) as free:
+        port = free.getsockname()[1]
     sink = Sink()
-    controller = Controller(sink, hostname=address, port=0)
+    controller = Controller(sink, hostname=address, port=port)
     controller.start()
     try:
-        assert isinstance(controller.server, Server)
-        yield sink, f"{address}:{controller.server.sockets[0].getsockname()[1]}"
+        yield sink, f"{address}:{port}"
     finally:
         controller.stop()
