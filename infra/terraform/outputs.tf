@@ -30,6 +30,16 @@ output "sendgrid_secret_arn" {
   value       = aws_secretsmanager_secret.sendgrid_api_key.arn
 }
 
+output "home_server_user" {
+  description = "IAM user of the home server; its access key is made by hand."
+  value       = aws_iam_user.home_server.name
+}
+
+output "home_server_policy_arn" {
+  description = "What the home server may, for an identity of another kind than that user."
+  value       = aws_iam_policy.home_server.arn
+}
+
 output "mx_addresses" {
   description = "Addresses for the MX host's A records; empty with ingress = \"dynamic\"."
   value       = [for zone in sort(keys(aws_eip.mx)) : aws_eip.mx[zone].public_ip]

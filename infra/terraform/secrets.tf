@@ -10,7 +10,7 @@ resource "aws_secretsmanager_secret" "fargate_auth_key" {
 
 resource "aws_secretsmanager_secret" "sendgrid_api_key" {
   name                    = "mailserver/sendgrid/api-key"
-  description             = "SendGrid API key, fetched by the home server's administrator; no role here reads it"
+  description             = "SendGrid API key, fetched by the home server; no role here reads it"
   recovery_window_in_days = 7
 }
 

@@ -55,6 +55,15 @@ variable "mx_hostname" {
   }
 }
 
+variable "mail_hostname" {
+  description = "The home server's own name, its MAIL_FQDN: its heartbeats bear it."
+  type        = string
+  validation {
+    condition     = can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]{2,63}$", var.mail_hostname))
+    error_message = "mail_hostname: allowed: a lower-case host name."
+  }
+}
+
 variable "dns_provider" {
   description = "Where the zone of mx_hostname is hosted: cloudflare or route53. Used with ingress = \"dynamic\"."
   type        = string

@@ -1,4 +1,4 @@
-"""Secrets Manager where the Dell reaches it, for a while, and the aws command there."""
+"""The aws command on the Dell, for a while, with the settings by which it reaches the emulated account."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,17 +7,12 @@ from fixtures import plan
 from fixtures.aws.emulators.specs import LOCALSTACK_PORT
 from fixtures.aws.session import ACCESS_KEY, SECRET_KEY
 from fixtures.dell.aws_command import install_aws, remove_aws
-from fixtures.engine.client import engine
-from fixtures.engine.containers import get
 from fixtures.targets.sim import Sim
-from fixtures.world.places import INTERNET
 
 
 @contextmanager
 def secrets_manager_at_home(world: Sim) -> Iterator[list[str]]:
     """The settings, as ``NAME=value``, with which the command reaches it."""
-    network = engine().networks.get(INTERNET.full_name)
-    network.connect(get("localstack"), ipv4_address=plan.AWS_API)
     try:
         install_aws(world.dell)
         yield [
@@ -27,4 +22,3 @@ def secrets_manager_at_home(world: Sim) -> Iterator[list[str]]:
         ]
     finally:
         remove_aws(world.dell)
-        network.disconnect(get("localstack"))

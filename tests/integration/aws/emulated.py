@@ -1,7 +1,7 @@
 """An emulated AWS account of a test module's own, with the deployable configuration applied to it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,8 +58,13 @@ def _url(container: Container, port: int) -> str:
 
 
 @contextmanager
-def emulated_account(name: str, *emulators: str) -> Iterator[AwsAccount]:
-    """The named emulators (both, when none is named) on the default bridge, removed at the end."""
+def emulated_account(
+    name: str, *emulators: str, mail: Mapping[str, str] | None = None
+) -> Iterator[AwsAccount]:
+    """The named emulators (both, when none is named) on the default bridge, removed at the end.
+
+    ``mail`` says how SNS's mail finds its way, as in localstack_spec.
+    """
     name += os.environ.get("PYTEST_XDIST_WORKER", "")
     wanted = emulators or ("moto", "localstack")
     images = {emulator: catalogue()[emulator] for emulator in wanted}
@@ -69,6 +74,7 @@ def emulated_account(name: str, *emulators: str) -> Iterator[AwsAccount]:
         for emulator, (make, port, health) in _KINDS.items():
             if emulator in images:
                 spec = make(images[emulator].tag, place=f"{name}-{emulator}")
+                spec = replace(spec, env={**spec.env, **(mail or {})})
                 urls[emulator] = _url(start(_on_default_bridge(spec)), port)
                 wait_until_answers(emulator, urls[emulator] + health)
         yield AwsAccount(urls["moto"], urls["localstack"])

@@ -52,6 +52,7 @@ def test_every_value_arrives(tmp_path: Path) -> None:
         "ingress": "eip",
         "domains": ["one.example", "two.example"],
         "mx_hostname": "mx.two.example",
+        "mail_hostname": "mail.one.example",
         "dns_provider": "route53",
         "dns_zone_id": "Z0123456789ABC",
         "server_name": "box.tail1234.ts.net",

@@ -45,7 +45,12 @@ def test_the_task_role_may_nothing() -> None:
     assert set(task.attributes) == {"name", "assume_role_policy"}
     assert task.blocks == []
     kinds = {block.labels[0] for block in everything().inner("resource")}
-    assert {kind for kind in kinds if kind.startswith("aws_iam")} == {"aws_iam_role", "aws_iam_role_policy"}
+    assert {kind for kind in kinds if kind.startswith("aws_iam_role")} == {
+        "aws_iam_role",
+        "aws_iam_role_policy",
+    }
+    assert {kind for kind in kinds if kind.startswith("aws_iam_policy")} == {"aws_iam_policy"}
+    assert set(resources("aws_iam_policy")) == {"home_server"}
 
 
 @pytest.mark.req("R-6.1.1-key-by-role-alone")
