@@ -14,7 +14,7 @@ set -euo pipefail
 [[ $1 != *[[:cntrl:]]* ]] || die "the subject has control characters in it" 2
 SPOOL=${STATE_DIRECTORY:-/var/lib/mailserver}/alerts
 LARGEST=100000 # bytes of a text; SNS takes 256 KiB
-mkdir -p -m 700 "${SPOOL%/*}" "$SPOOL"
+install -d -m 700 "${SPOOL%/*}" "$SPOOL"
 exec 8>"$SPOOL/.lock"
 flock -w 120 8 || die "another alert is still being told"
 

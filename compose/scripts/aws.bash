@@ -7,8 +7,8 @@ AWS_CREDENTIALS=${AWS_SHARED_CREDENTIALS_FILE:-${HOME:-/root}/.aws/credentials}
 
 # One value of the file's default profile.
 credential() {
-    awk -F ' *= *' -v name="$1" '/^\[/ { mine = $0 == "[default]" } mine && $1 == name { print $2; exit }' \
-        "$AWS_CREDENTIALS" 2>/dev/null
+    awk -v name="$1" '/^\[/ { mine = $0 == "[default]" }
+        mine && $0 ~ "^" name " *=" { sub(/^[^=]*= */, ""); sub(/[ \r]+$/, ""); print; exit }' "$AWS_CREDENTIALS" 2>/dev/null
 }
 
 # aws_call SERVICE REGION NAME=VALUE|NAME@FILE...: one call of a query API, its answer on standard output. Credentials

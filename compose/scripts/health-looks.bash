@@ -1,12 +1,13 @@
 # What health-monitor.sh looks at, a function each. A look never fails: what it cannot see is an event of its own.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 readonly MINUTES=60 HOUR=3600 DAY=86400 WEEK=604800
 
 # Every container of the compose file runs and is healthy. Twice in a row, so that a restart is no alarm; one that
 # starts has its start period. A server that its owner has stopped is his business, and the gateway's check sees it.
 look_containers() {
-    local names found name status health
+    local names found name line
+    local -A is=()
     case $(systemctl is-active mailserver.service 2>/dev/null) in active | failed) ;; *) return 0 ;; esac
     mapfile -t names < <(sed -n 's/^ *container_name: *//p' "$ROOT/docker-compose.yml")
     found=$(timeout 20 docker inspect --format \
@@ -18,20 +19,20 @@ look_containers() {
         return 0
     fi
     well docker "Docker does not answer"
+    while read -r name line; do [ -z "$name" ] || is[${name#/}]=$line; done <<<"$found"
     for name in "${names[@]}"; do
-        read -r status health < <(sed -n "s,^/$name ,,p" <<<"$found") || true
-        case ${status:-missing}/${health:-none} in
-        running/healthy | running/none) well "container:$name" "$name is not well" ;;
-        running/starting) ;;
-        *) not_well "$name" "${status:-missing}" "${health:-none}" ;;
+        case ${is[$name]-missing} in
+        'running healthy' | 'running none') well "container:$name" "$name is not well" ;;
+        'running starting') ;;
+        *) not_well "$name" "${is[$name]-missing}" ;;
         esac
-        status='' health=''
     done
 }
 
 not_well() {
     local name=$1 state=$2 said
-    [ "$state" != running ] || state=$3
+    # Running, it is its health that is wrong; else its health is of no interest.
+    case $state in 'running '*) state=${state#* } ;; *) state=${state%% *} ;; esac
     said=$(timeout 20 docker inspect --format '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$name" 2>/dev/null |
         tr -d '\r' | grep -v '^ *$' | tail -n 1 | cut -c 1-300) || true
     wrong "container:$name" 2 0 $((15 * MINUTES)) "$name is not well" "It is $state.${said:+ Its check said: $said}
@@ -41,29 +42,32 @@ not_well() {
 
 # The system's disk and the one with the mail, where that is another. At 90 % one mail a day; a full one stops all mail.
 look_disks() {
-    local system mail
-    system=$(df -P / 2>/dev/null | tail -n 1) mail=$(df -P "$ROOT/data/mail" 2>/dev/null | tail -n 1)
-    disk system "${system:-}" "the system's disk"
-    [ "${mail##* }" != "${system##* }" ] || mail="- - - - 0% -"
-    disk mail "$mail" "the disk with the mail"
+    local system mail percent target
+    system=$(df --output=pcent,target / 2>/dev/null) || true
+    mail=$(df --output=pcent,target "$ROOT/data/mail" 2>/dev/null) || true
+    read -r percent target <<<"${system##*$'\n'}"
+    disk system "${percent:-0}" "${target:-/}" "the system's disk" /
+    [ "$mail" != "$system" ] || mail=''
+    read -r percent target <<<"${mail##*$'\n'}"
+    disk mail "${percent:-0}" "$target" "the disk with the mail" "$ROOT/data/mail"
 }
 
 disk() {
-    local percent
-    percent=$(awk '{ print $(NF - 1) + 0 }' <<<"$2")
-    if [ "${percent:-0}" -ge 90 ]; then
-        wrong "disk:$1" 1 "$DAY" "$DAY" "$3 is nearly full" "${2##* } is $percent % full. When it is full, mail has to wait at its senders.
-  du -xh -d 2 $([ "$1" = mail ] && echo "$ROOT/data/mail" || echo /) | sort -h | tail -n 20     what takes the room
+    local percent=${2%\%}
+    if [ "$percent" -ge 90 ]; then
+        wrong "disk:$1" 1 "$DAY" "$DAY" "$4 is nearly full" "$3 is $percent % full. When it is full, mail has to wait at its senders.
+  du -xh -d 2 $5 | sort -h | tail -n 20     what takes the room
   docker system prune     removes what Docker keeps for nothing: old images and containers"
     else
-        well "disk:$1" "$3 is nearly full"
+        well "disk:$1" "$4 is nearly full"
     fi
 }
 
 # Less than 30 days, although a renewal was due since: a day may pass between the two, and that is no reason to write.
 look_certificate() {
     local file=$ROOT/data/certs/mailserver.crt ends days due renewed
-    ends=$(openssl x509 -noout -enddate -in "$file" 2>/dev/null | cut -d = -f 2) || true
+    ends=$(openssl x509 -noout -enddate -in "$file" 2>/dev/null) || true
+    ends=${ends#notAfter=}
     ends=$(date -d "${ends:-never}" +%s 2>/dev/null) || ends=0
     days=$(((ends - now) / DAY)) due=$((ends - 30 * DAY))
     renewed=$(stat -c %Y "${RENEWAL_STAMP:-/var/lib/systemd/timers/stamp-mailserver-cert.timer}" 2>/dev/null) || renewed=0
@@ -82,7 +86,7 @@ look_certificate() {
 # What Rspamd has refused or marked since the last look, by its own log; the sender's words in a line come before the part
 # that is read. A container that is gone has no log to look at, and look_containers sees it.
 look_filter() {
-    local since=${mark[filter]:-$((now - MINUTES))} log viruses spam names key
+    local since=${mark[filter]:-$((now - MINUTES))} log viruses spam names key count
     [ "$since" -ge $((now - HOUR)) ] && [ "$since" -le "$now" ] || since=$((now - HOUR))
     log=$(timeout 30 docker logs --since "$since" --until "$now" mailserver-rspamd 2>&1) || return 0
     mark[filter]=$now
@@ -112,7 +116,8 @@ If a sender is one of your own users, change his password (add-user.sh --replace
     for key in "${!mark[@]}"; do
         case $key in spam.*) ;; *) continue ;; esac
         if [ "${key#spam.}" -gt $((now - HOUR)) ] && [ "${key#spam.}" -le "$now" ]; then
-            spam=$((spam + mark[$key]))
+            count=${mark[$key]}
+            spam=$((spam + count))
         else
             unset "mark[$key]"
         fi

@@ -41,10 +41,11 @@ STATE_FILE=$STATE_FOLDER/health
 # shellcheck source=/dev/null
 . "$HERE/health-looks.bash"
 
-mkdir -p -m 700 "$STATE_FOLDER"
+install -d -m 700 "$STATE_FOLDER"
 exec 7>"$STATE_FOLDER/.lock"
 flock -w 50 7 || die "another run of this is still at it"
 now=$(date +%s)
+subjects=() texts=()
 load_state
 
 # What an earlier run could not tell.

@@ -1,10 +1,10 @@
 # What health-monitor.sh remembers from one minute to the next: which events there are, since when, and who was told when.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 # By event: since when it is there (0: it is not), when it was last told, whether its end is still to be told, and how
 # many looks in a row have seen it. Marks are numbers that a look keeps for itself.
+# The frame sets now, and what is to be told goes into its subjects and texts.
 declare -A raised=() told=() owed=() seen=() mark=()
-subjects=() texts=()
 
 load_state() {
     local line

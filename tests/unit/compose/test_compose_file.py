@@ -20,7 +20,10 @@ ADDRESSES = {
 }  # fmt: skip
 """Design 1.2.2, with the two services it lacks (docs/decisions.md)."""
 
-USED_BY_THE_HOST = {"ADMIN_EMAIL", "TAILSCALE_AUTHKEY", "TAILSCALE_HOSTNAME"}
+USED_BY_THE_HOST = {
+    "ADMIN_EMAIL", "ALERT_SNS_TOPIC_ARN", "SENDGRID_DAILY_QUOTA", "SENDGRID_MONTHLY_QUOTA", "SENDGRID_STATS_KEY",
+    "TAILSCALE_AUTHKEY", "TAILSCALE_HOSTNAME",
+}  # fmt: skip
 
 
 def _example_names() -> set[str]:
