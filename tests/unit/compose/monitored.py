@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email import message_from_string
 from pathlib import Path
@@ -62,6 +63,9 @@ else
     [ -z "$file" ] || cat "$file" >"$LOG.published"
 fi
 """
+PROGRAMS = {
+    "docker": DOCKER, "date": DATE, "df": DF, "openssl": OPENSSL, "systemctl": SYSTEMCTL, "curl": CURL,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,18 +83,10 @@ class Monitored:
         self.site = Site(root)
         self.now = START
         shutil.copy(COMPOSE / "docker-compose.yml", root)
-        programs = {
-            "docker": DOCKER,
-            "date": DATE,
-            "df": DF,
-            "openssl": OPENSSL,
-            "systemctl": SYSTEMCTL,
-            "curl": CURL,
-        }
-        for name, text in programs.items():
+        for name, text in PROGRAMS.items():
             (root / "bin" / name).write_text(text)
             (root / "bin" / name).chmod(0o755)
-        self.containers(**{})
+        self.containers()
         self.disk("system", 40)
         self.disk("mail", 40, target="/data")
         self.certificate(80)
@@ -124,10 +120,10 @@ class Monitored:
         os.utime(self.file("stamp"), (at, at))
 
     def scanned(self, result: str, count: int = 1, at: int | None = None) -> None:
-        """Lines that Rspamd writes for messages with this result, half a minute ago unless it is said when."""
+        """Lines that Rspamd writes for messages with this result, half a minute ago unless said otherwise."""
         line = (
-            "2027-01-15 08:00:00 #7(rspamd_proxy) <a1b2c3>; proxy; rspamd_task_write_log: id: <x@example.net>, "
-            f"qid: <4ABC>, ip: 198.18.3.1, from: <a@example.net>, (default: {result}, len: 512, time: 5.1ms"
+            "2027-01-15 08:00:00 #7(rspamd_proxy) <a1b2c3>; proxy; rspamd_task_write_log: "
+            f"id: <x@example.net>, qid: <4ABC>, ip: 198.18.3.1, from: <a@example.net>, (default: {result}, len: 512, time: 5.1ms"
         )
         with self.file("rspamd").open("a") as log:
             log.writelines(f"{self.now - 30 if at is None else at} {line}\n" for _ in range(count))
@@ -145,17 +141,20 @@ class Monitored:
             f"aws_secret_access_key = {SECRET}\n"
         )
 
-    def plan(self, answer: str = "", status: int = 200, **quotas: str) -> None:
+    def plan(self, answer: str, quotas: Mapping[str, str] | None = None, *, status: int = 200) -> None:
         """What SendGrid answers about its statistics, and what .env says of the plan."""
         self.file("stats").write_text(f"{answer}\n{status}\n")
         if quotas:
-            self.env(SENDGRID_STATS_KEY=STATS_KEY, **quotas)
+            self.env(SENDGRID_STATS_KEY=STATS_KEY)
+            self.env(**quotas)
 
     def run(
         self, script: str = "health-monitor.sh", *arguments: str, said: str = ""
     ) -> "subprocess.CompletedProcess[str]":
         """Run a script at this moment of the spec's clock."""
-        self.file("now").write_text(f"{self.now}\n")
+        clock = f"{self.now}\n"
+        if not self.file("now").exists() or self.file("now").read_text() != clock:
+            self.file("now").write_text(clock)
         return self.site.run(script, *arguments, said=said, **self.variables())
 
     def variables(self) -> dict[str, str]:

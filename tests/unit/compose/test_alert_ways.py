@@ -147,7 +147,7 @@ def test_the_heart_beats_every_five_minutes(server: Monitored) -> None:
 
 @pytest.mark.req("R-8.4-heartbeat")
 def test_the_heart_stops_while_an_alert_cannot_be_told(server: Monitored) -> None:
-    """So that the alarm for its absence speaks instead; a beat that AWS does not take is tried every minute."""
+    """So that the alarm for its absence speaks instead; a beat that is not taken is tried every minute."""
     server.at_aws()
     server.look()
     assert len(server.calls_of_aws()) == 1
