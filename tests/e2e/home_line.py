@@ -1,4 +1,4 @@
-"""Secrets Manager where the Dell reaches it, for a while, and the aws command there."""
+"""AWS where the Dell reaches it, for a while, and the aws command there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,15 +16,24 @@ from fixtures.world.places import INTERNET
 @contextmanager
 def secrets_manager_at_home(world: Sim) -> Iterator[list[str]]:
     """The settings, as ``NAME=value``, with which the command reaches it."""
+    with aws_at_home() as endpoint:
+        try:
+            install_aws(world.dell)
+            yield [
+                f"AWS_ENDPOINT_URL={endpoint}",
+                f"AWS_ACCESS_KEY_ID={ACCESS_KEY}",
+                f"AWS_SECRET_ACCESS_KEY={SECRET_KEY}",
+            ]
+        finally:
+            remove_aws(world.dell)
+
+
+@contextmanager
+def aws_at_home() -> Iterator[str]:
+    """The address of the alerts, metrics and secrets of the emulated account, as the home line reaches it."""
     network = engine().networks.get(INTERNET.full_name)
     network.connect(get("localstack"), ipv4_address=plan.AWS_API)
     try:
-        install_aws(world.dell)
-        yield [
-            f"AWS_ENDPOINT_URL=http://{plan.AWS_API}:{LOCALSTACK_PORT}",
-            f"AWS_ACCESS_KEY_ID={ACCESS_KEY}",
-            f"AWS_SECRET_ACCESS_KEY={SECRET_KEY}",
-        ]
+        yield f"http://{plan.AWS_API}:{LOCALSTACK_PORT}"
     finally:
-        remove_aws(world.dell)
         network.disconnect(get("localstack"))

@@ -123,7 +123,8 @@ class Monitored:
         """Lines that Rspamd writes for messages with this result, half a minute ago unless said otherwise."""
         line = (
             "2027-01-15 08:00:00 #7(rspamd_proxy) <a1b2c3>; proxy; rspamd_task_write_log: "
-            f"id: <x@example.net>, qid: <4ABC>, ip: 198.18.3.1, from: <a@example.net>, (default: {result}, len: 512, time: 5.1ms"
+            f"id: <x@example.net>, qid: <4ABC>, ip: 198.18.3.1, from: <a@example.net>, "
+            f"(default: {result}, len: 512, time: 5.1ms"
         )
         with self.file("rspamd").open("a") as log:
             log.writelines(f"{self.now - 30 if at is None else at} {line}\n" for _ in range(count))
