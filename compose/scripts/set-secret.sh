@@ -17,6 +17,7 @@ Puts one secret, a line on standard input, into .env, and gives the services tha
 some seconds; senders and users try again by themselves. NAME is one of
 
   SENDGRID_API_KEY     SendGrid is asked about it first, and what waits in the queue is tried again
+  SENDGRID_STATS_KEY   the health monitor, from its next run on; a key that may read statistics and nothing else
   MYSQL_PASSWORD       the database and the webmail
   MYSQL_ROOT_PASSWORD  the database
   RSPAMD_PASSWORD      the filter and Dovecot
@@ -47,6 +48,10 @@ SENDGRID_API_KEY)
     services=(postfix)
     form='^SG\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$' wanted="SG.….…"
     ;;
+SENDGRID_STATS_KEY)
+    services=()
+    form='^SG\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$' wanted="SG.….…"
+    ;;
 MYSQL_PASSWORD) services=(mariadb roundcube) ;;
 MYSQL_ROOT_PASSWORD) services=(mariadb) ;;
 RSPAMD_PASSWORD) services=(rspamd dovecot) ;;
@@ -71,7 +76,11 @@ if [ "$name" = SENDGRID_API_KEY ]; then
     *) die "SendGrid could not be asked about this key; nothing was changed" ;;
     esac
 fi
-would "$dry_run" "put $name into .env and give ${services[*]} new containers"
+if [ "$name" = SENDGRID_STATS_KEY ]; then
+    # One that can send, too, would be worth stealing twice (F78).
+    [ "$secret" != "$(site_value SENDGRID_API_KEY)" ] || die "this is the key for sending; make one of its own for statistics" 2
+fi
+would "$dry_run" "put $name into .env${services[*]:+ and give ${services[*]} new containers}"
 
 # By builtins alone: awk would have the secret among its arguments or in its environment.
 with_secret() {
@@ -87,6 +96,10 @@ with_secret() {
     [ -n "$found" ] || printf "%s='%s'\n" "$name" "$secret"
 }
 put_in_place "$ROOT/.env" 600 with_secret
+if [ "${#services[@]}" -eq 0 ]; then
+    echo "$name is in .env, and is used from the next run of the health monitor on"
+    exit 0
+fi
 # Compose does not notice that a secret has changed.
 docker compose --project-directory "$ROOT" up -d --wait --no-deps --force-recreate "${services[@]}" ||
     die "$name is in .env; ${services[*]} did not get healthy with it: docker compose logs --tail 50 ${services[*]}"

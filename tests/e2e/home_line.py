@@ -9,6 +9,9 @@ from fixtures.aws.session import ACCESS_KEY, SECRET_KEY
 from fixtures.dell.aws_command import install_aws, remove_aws
 from fixtures.targets.sim import Sim
 
+AWS_AT_HOME = f"http://{plan.AWS_API}:{LOCALSTACK_PORT}"
+"""The emulated account's alerts, metrics and secrets, as the home line reaches them."""
+
 
 @contextmanager
 def secrets_manager_at_home(world: Sim) -> Iterator[list[str]]:
@@ -16,7 +19,7 @@ def secrets_manager_at_home(world: Sim) -> Iterator[list[str]]:
     try:
         install_aws(world.dell)
         yield [
-            f"AWS_ENDPOINT_URL=http://{plan.AWS_API}:{LOCALSTACK_PORT}",
+            f"AWS_ENDPOINT_URL={AWS_AT_HOME}",
             f"AWS_ACCESS_KEY_ID={ACCESS_KEY}",
             f"AWS_SECRET_ACCESS_KEY={SECRET_KEY}",
         ]

@@ -3,6 +3,7 @@
 import re
 import ssl
 import urllib.parse
+from datetime import UTC, datetime
 
 import dkim  # type: ignore[import-untyped]
 import pytest
@@ -221,7 +222,11 @@ def test_statistics_need_their_own_scope(
             for key in (keys.statistics, keys.sending, "SG.none")
         }
     assert [answer.status_code for answer in answers.values()] == [200, 403, 401]
-    assert answers[keys.statistics].json()[0]["stats"][0]["metrics"]["requests"] == 1
+    days = answers[keys.statistics].json()
+    today = datetime.now(UTC).date().isoformat()
+    assert (days[0]["date"], days[-1]["date"]) == ("2025-11-01", today)
+    counts = {day["date"]: day["stats"][0]["metrics"]["requests"] for day in days}
+    assert (counts["2025-11-01"], counts[today], sum(counts.values())) == (0, 1, 1)
     assert sendgrid.control().fault == "none"
 
 

@@ -70,7 +70,11 @@ class Site:
         self, script: str, *arguments: str, said: str = "", **variables: str
     ) -> "subprocess.CompletedProcess[str]":
         """Run a script with something on its standard input."""
-        environment = {"PATH": f"{self.root}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LOG": str(self.log)}
+        environment = {
+            "PATH": f"{self.root}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "LOG": str(self.log),
+            "STATE_DIRECTORY": str(self.root / "state"),
+        }
         environment |= variables
         argv = ["bash", str(self.root / "scripts" / script), *arguments]
         return subprocess.run(argv, env=environment, input=said, capture_output=True, text=True, check=False)

@@ -167,3 +167,14 @@ def test_a_failed_renewal_is_told() -> None:
     assert unit("mailserver-cert.service")["OnFailure"] == ["mailserver-alert@%n.service"]
     assert unit("mailserver-alert@.service")["ExecStart"] == ["@ROOT@/scripts/unit-failed.sh", "%i"]
     assert 'for unit in "$HERE"/*.service "$HERE"/*.timer; do' in INSTALL
+
+
+@pytest.mark.req("R-8.4-monitor-runs")
+def test_the_server_is_looked_after_every_minute() -> None:
+    """By a timer that the set-up installs with all others; its failure starts no alert: that would fail, too."""
+    timer, service = unit("mailserver-monitor.timer"), unit("mailserver-monitor.service")
+    assert (timer["OnCalendar"], timer["WantedBy"]) == (["minutely"], ["timers.target"])
+    assert service["ExecStart"] == ["@ROOT@/scripts/health-monitor.sh"]
+    assert (service["StateDirectory"], service["StateDirectoryMode"]) == (["mailserver"], ["0700"])
+    assert "OnFailure" not in service
+    assert '"$HERE"/*.timer' in INSTALL

@@ -51,9 +51,9 @@ class Killer:
                 process.wait()
         return process.returncode
 
-    def numbers(self, script: Path, arguments: list[str], said: str) -> list[int]:
+    def numbers(self, script: Path, arguments: list[str], said: str, **variables: str) -> list[int]:
         """The numbers that the commands of a whole run have, in order."""
         count = self._site.root / "count"
         count.unlink(missing_ok=True)
-        assert self.run(script, arguments, said, COUNT=str(count)) == 0, script
+        assert self.run(script, arguments, said, COUNT=str(count), **variables) == 0, script
         return sorted({int(line) for line in count.read_text().splitlines()})

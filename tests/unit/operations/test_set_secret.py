@@ -94,3 +94,16 @@ def test_services_that_do_not_start_with_it_are_no_success(site: Site) -> None:
     assert (done.returncode, "MYSQL_PASSWORD is in .env" in done.stderr) == (1, True)
     Path(f"{site.log}.refuse").unlink()
     assert site.run("set-secret.sh", "MYSQL_PASSWORD", said=f"{LONG}\n").returncode == 0
+
+
+@pytest.mark.req("R-5.2-key-scope")
+def test_the_key_for_statistics_is_not_the_one_for_sending(site: Site) -> None:
+    """It goes into .env and no service gets it; the sending key in its place is refused (F78)."""
+    assert site.run("set-secret.sh", "SENDGRID_API_KEY", said=f"{KEY}\n").returncode == 0
+    before, calls = _env(site), site.calls()
+    done = site.run("set-secret.sh", "SENDGRID_STATS_KEY", said=f"{KEY}\n")
+    assert (done.returncode, _env(site)) == (2, before)
+    assert KEY not in done.stderr
+    done = site.run("set-secret.sh", "SENDGRID_STATS_KEY", said="SG.stats.another_key\n")
+    assert (done.returncode, site.calls()) == (0, calls), done
+    assert _env(site) == before + "SENDGRID_STATS_KEY='SG.stats.another_key'\n"
