@@ -1,4 +1,4 @@
-"""The checks of Postfix, ClamAV, MariaDB, Redis and Unbound see a service that only looks alive (8.3.2, F69)."""
+"""Checks of Postfix, ClamAV, MariaDB, Redis and Unbound see a service that only looks alive (8.3.2, F69)."""
 
 import socket
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ each = pytest.mark.parametrize("service", CHECKS)
 
 @contextmanager
 def hanging(container: Container) -> Iterator[None]:
-    """Every process of the service stands still: the kernel goes on taking connections, and nobody answers."""
+    """Every process of the service stands still: the kernel takes connections, and nobody answers."""
     container.kill(signal="STOP")
     execute(container, ["sh", "-c", "kill -STOP -1"])
     try:
