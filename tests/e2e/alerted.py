@@ -1,4 +1,4 @@
-"""What the Dell's health monitor tells: the administrator's mailbox, and a subscriber of the alerts' topic."""
+"""What the health monitor tells: the administrator's mailbox, and a subscriber of the alerts' topic."""
 
 import json
 from collections.abc import Iterator

@@ -64,7 +64,7 @@ def test_the_timer_looks_by_itself(world: Sim) -> None:
 
 @pytest.mark.req("R-8.4-container-unhealthy", "R-8.4-recovery-notice")
 def test_an_unhealthy_container_is_told_once_and_its_end(world: Sim, admin: Administrator) -> None:
-    """Unbound hangs: its port is open and nobody answers. Two looks tell it, more do not, and its end is told."""
+    """Unbound hangs: its port is open, nobody answers. Two looks tell it, more do not; its end is told."""
     words = "mailserver-unbound is not well"
     admin.look()
     world.dell.run(["docker", "kill", "--signal", "STOP", "mailserver-unbound"])
@@ -104,7 +104,7 @@ def test_a_restart_is_no_alarm(world: Sim, admin: Administrator) -> None:
 
 @pytest.mark.req("R-8.4-disk", "R-8.4-recovery-notice")
 def test_a_full_disk_is_told_once_and_its_end(world: Sim, admin: Administrator) -> None:
-    """A small disk over the mail's folder, first half full, then at 94 %; the services keep the one they have."""
+    """A small disk over the mail's folder, half full, then at 94 %; the services keep the one they have."""
     words = "the disk with the mail is nearly full"
     world.dell.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", MAIL_FOLDER])
     try:

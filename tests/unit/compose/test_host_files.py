@@ -171,7 +171,7 @@ def test_a_failed_renewal_is_told() -> None:
 
 @pytest.mark.req("R-8.4-monitor-runs")
 def test_the_server_is_looked_after_every_minute() -> None:
-    """By a timer that the set-up installs with all others; its failure starts no alert: that would fail, too."""
+    """By a timer that the set-up installs with all others; its failure starts no alert, which would fail."""
     timer, service = unit("mailserver-monitor.timer"), unit("mailserver-monitor.service")
     assert (timer["OnCalendar"], timer["WantedBy"]) == (["minutely"], ["timers.target"])
     assert service["ExecStart"] == ["@ROOT@/scripts/health-monitor.sh"]
