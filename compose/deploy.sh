@@ -94,13 +94,19 @@ read_images() {
     done <"$images"
 }
 
+# .env is run as commands: it is nobody's but one's own.
+private() {
+    local mode
+    mode=$(stat -L -c %a "$1")
+    [ -O "$1" ] && [ $((8#$mode & 8#077)) -eq 0 ]
+}
+
 # A first .env, from here: nobody else's, and filled in.
 first_env() {
-    local mode name
+    local name
     [ -e "$HERE/.env" ] || die "$host has no .env yet; next step: copy .env.example to $HERE/.env, fill it in, chmod 600"
-    mode=$(stat -L -c %a "$HERE/.env")
-    [ -O "$HERE/.env" ] && [ $((8#$mode & 8#077)) -eq 0 ] ||
-        die "$HERE/.env has mode $mode, so others may know its secrets; next step: look through it, chmod 600"
+    private "$HERE/.env" ||
+        die "$HERE/.env has mode $(stat -L -c %a "$HERE/.env"), so others may know its secrets; next step: look through it, chmod 600"
     for name in MYSQL_ROOT_PASSWORD MYSQL_PASSWORD ROUNDCUBE_DES_KEY RSPAMD_PASSWORD; do
         [ -n "$(value "$name")" ] || die "$name is empty in $HERE/.env; next step: openssl rand -hex 12 makes one"
     done
@@ -118,18 +124,18 @@ value() (
 
 # The host's own words about itself; every refusal is its.
 look() {
-    local id given=''
+    local id given='' able=yes
     id=$(on_host 'id -u' </dev/null) || die "no answer from $host; next step: see that 'ssh $host' works without a password"
     sudo=''
     if [ "$id" != 0 ]; then
         sudo='sudo -n '
         on_host 'sudo -n true' </dev/null || die "$host lets this account not become root; next step: passwordless sudo, or root@"
     fi
-    [ ! -r "$HERE/.env" ] || [ ! -O "$HERE/.env" ] || given="'$(value TAILNET_IP)' '$(value CA_BUNDLE)'"
+    [ ! -e "$HERE/.env" ] || ! private "$HERE/.env" || given="'$(value TAILNET_IP)' '$(value CA_BUNDLE)'"
     [[ $given =~ ^[A-Za-z0-9._/\ \'-]*$ ]] || die "TAILNET_IP or CA_BUNDLE in $HERE/.env is no such thing"
-    on_host "${sudo}bash -s -- '$folder' $given" <"$HERE/host/check-host.sh" >"$work/facts" ||
-        die "$host cannot take the system yet; nothing was changed"
+    on_host "${sudo}bash -s -- '$folder' $given" <"$HERE/host/check-host.sh" >"$work/facts" || able=''
     grep -qx 'env here' "$work/facts" || first_env
+    [ -n "$able" ] || die "$host cannot take the system yet; nothing was changed"
 }
 
 # The images of the release: of the host's .env, or the first one, with those of --images in their place.

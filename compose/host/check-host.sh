@@ -88,8 +88,6 @@ main() {
             bundle=$(value "$folder/.env" CA_BUNDLE)
             sed -n "s/^\(IMAGE_[A-Z0-9_]*\)=[\"']\{0,1\}\([^\"']*\)[\"']\{0,1\}\$/\1=\2/p" "$folder/.env"
         fi
-    elif [ -z "$address" ]; then
-        refuse "$folder/.env is missing" "copy .env.example to .env beside deploy.sh, fill it in, chmod 600 .env"
     fi
     tailnet "$address"
     [ -z "$bundle" ] || [ -s "$bundle" ] || refuse "CA_BUNDLE $bundle is not there" "install ca-certificates, or correct .env"

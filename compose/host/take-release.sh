@@ -261,7 +261,8 @@ back() {
 # Whatever ends this in the middle, the former release comes back.
 at_exit() {
     local status=$?
-    trap - EXIT INT TERM
+    trap - EXIT
+    trap '' INT TERM
     [ -n "$gave_up" ] || [ ! -d "$FORMER" ] || back "the release is not in place (status $status); rolling back"
     rm -rf "$STAGE"
     [ "$status" -eq 0 ] || [ "$status" -eq 3 ] || exit 1

@@ -92,7 +92,7 @@ def test_a_host_that_does_not_answer_or_gives_no_root(deployment: Deployment) ->
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda d: (d.release / ".env").unlink(), ".env is missing"),
+        (lambda d: (d.release / ".env").unlink(), "has no .env yet"),
         (lambda d: (d.release / ".env").chmod(0o640), "has mode 640, so others may know its secrets"),
         (lambda d: _env(d, "RSPAMD_PASSWORD='of-the-first-day'", "RSPAMD_PASSWORD=''"), "RSPAMD_PASSWORD is"),
         (lambda d: _env(d, "site/good:1", "site/good:latest"), "never latest"),
@@ -110,6 +110,17 @@ def test_a_first_env_that_will_not_do(
     assert (done.returncode, words in done.stdout) == (1, True), done.stdout
     assert "of-the-first-day" not in done.stdout
     assert not deployment.target.exists()
+
+
+@pytest.mark.req("R-10.1-deploy-refuses")
+def test_a_first_env_that_others_may_write_is_not_run(deployment: Deployment) -> None:
+    """Its lines would be the owner's own commands, here; private, a line of it is run (the control)."""
+    ran = deployment.root / "ran"
+    deployment.put(".env", f"{ENV}: >'{ran}'\n", 0o602)
+    assert (deployment.run().returncode, ran.exists()) == (1, False)
+    (deployment.release / ".env").chmod(0o600)
+    deployment.deployed()
+    assert ran.exists()
 
 
 @pytest.mark.req("R-10.1-deploy-refuses")
