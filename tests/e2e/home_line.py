@@ -1,4 +1,4 @@
-"""The aws command on the Dell, for a while, with the settings by which it reaches the emulated account."""
+"""AWS as the Dell reaches it, and the aws command there, for a while."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +13,19 @@ from fixtures.targets.sim import Sim
 @contextmanager
 def secrets_manager_at_home(world: Sim) -> Iterator[list[str]]:
     """The settings, as ``NAME=value``, with which the command reaches it."""
-    try:
-        install_aws(world.dell)
-        yield [
-            f"AWS_ENDPOINT_URL=http://{plan.AWS_API}:{LOCALSTACK_PORT}",
-            f"AWS_ACCESS_KEY_ID={ACCESS_KEY}",
-            f"AWS_SECRET_ACCESS_KEY={SECRET_KEY}",
-        ]
-    finally:
-        remove_aws(world.dell)
+    with aws_at_home() as endpoint:
+        try:
+            install_aws(world.dell)
+            yield [
+                f"AWS_ENDPOINT_URL={endpoint}",
+                f"AWS_ACCESS_KEY_ID={ACCESS_KEY}",
+                f"AWS_SECRET_ACCESS_KEY={SECRET_KEY}",
+            ]
+        finally:
+            remove_aws(world.dell)
+
+
+@contextmanager
+def aws_at_home() -> Iterator[str]:
+    """The address of the alerts, metrics and secrets of the emulated account, as the home line reaches it."""
+    yield f"http://{plan.AWS_API}:{LOCALSTACK_PORT}"
