@@ -1,4 +1,4 @@
-"""The aws command on the Dell, for a while, with the settings by which it reaches the emulated account."""
+"""AWS as the Dell reaches it, and the aws command there, for a while."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

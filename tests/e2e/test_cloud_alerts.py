@@ -115,7 +115,7 @@ def soon(world: Sim) -> Iterator[str]:
     cloudwatch.delete_alarms(AlarmNames=[TWIN])
 
 
-@pytest.mark.req("R-8.4-silence-alarm")
+@pytest.mark.req("R-8.4-silence-alarm", "R-8.4-dead-man")
 def test_the_home_servers_silence_is_told(world: Sim, told: Told, soon: str) -> None:
     """Heartbeats, then none: an alert without the server's or SendGrid's help, and one at its end (F41)."""
     assert soon == world.site.mail.hostname
