@@ -15,11 +15,11 @@ but_for_the_gone() {
     return 1
 }
 
-# messages FOLDER: inode and path of each message, a tab between them, after a first line that is none.
+# messages FOLDER: inode, path and date of each message, tabs between them, after a first line that is none.
 messages() {
-    printf -- '-\t-\n'
+    printf -- '-\t-\t\n'
     (cd "$1" && but_for_the_gone find . -ignore_readdir_race -type f -regextype posix-extended -regex "$MESSAGE" \
-        -printf '%i\t%P\n')
+        -printf '%i\t%P\t%T@\n')
 }
 
 # Links what $WORK/before lists and TO does not have, by path.
@@ -31,9 +31,10 @@ link_messages() {
 }
 
 # How many messages were there before this pass, are there still, and have not been caught. A client renames a message
-# when it has been read and moves it from folder to folder, so its file and its place count, not its name.
+# when it has been read and moves it from folder to folder, so its file and its place count, not its name. And how many
+# the later list alone has, though they are older than START: a list may lack what is renamed while it is made.
 missed() {
-    awk -F '\t' '
+    awk -F '\t' -v start="$1" '
         function place(path,   name) {
             name = path
             sub(/.*\//, "", name)
@@ -43,9 +44,13 @@ missed() {
         }
         FNR == 1 { file++ }
         file == 1 { held[$1]; held[place($2)]; next }
-        file == 2 { still[$1]; still[place($2)]; next }
+        file == 2 {
+            still[$1]; still[place($2)]
+            if ($3 + 0 < start + 0 && !($1 in held) && !(place($2) in held)) late++
+            next
+        }
         ($1 in still && !($1 in held)) || (place($2) in still && !(place($2) in held)) { count++ }
-        END { print count + 0 }
+        END { print count + 0, late + 0 }
     ' "$WORK/have" "$WORK/after" "$WORK/before"
 }
 
@@ -86,17 +91,20 @@ cut_torn_lines() {
 
 # snapshot_mail FROM TO
 snapshot_mail() {
-    local from=$1 to=$2 left=1
+    local from=$1 to=$2 left=1 late start
     [ "$(stat -c %d "$from")" = "$(stat -c %d "$WORK")" ] ||
         die "$from is on another disk than $WORK, so its messages cannot be linked"
     mkdir "$to"
+    : >"$WORK/start"
+    start=$(find "$WORK/start" -printf '%T@')
     for _ in {1..10}; do
         messages "$from" >"$WORK/before"
         link_messages "$from" "$to"
         messages "$from" >"$WORK/after"
         messages "$to" >"$WORK/have"
-        left=$(missed)
-        [ "$left" -gt 0 ] || break
+        read -r left late <<<"$(missed "$start")"
+        # What is uploaded with an old date looks like the latter, so they are no reason to fail.
+        [ $((left + late)) -gt 0 ] || break
     done
     [ "$left" -eq 0 ] || die "$left messages changed their places faster than they could be read"
     outdated | tr '\n' '\0' >"$WORK/former"
