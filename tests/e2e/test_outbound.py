@@ -1,6 +1,7 @@
 """Mail that users send: through SendGrid and nowhere else, signed; local mail stays at home (design 7.2)."""
 
 import re
+from collections.abc import Iterator
 from typing import Unpack
 
 import dkim  # type: ignore[import-untyped]
@@ -16,6 +17,7 @@ from fixtures.mail.outcome import Verdict
 from fixtures.site import load_site
 from fixtures.targets.sim import Sim
 from fixtures.world.images import ROOT
+from tests.e2e.alerted import looking_by_hand
 from tests.e2e.conftest import Deliver, Submit
 from tests.e2e.outgoing import try_now, wait_for_attempts
 
@@ -66,7 +68,15 @@ def test_the_receivers_only_peer_was_sendgrid(world: Sim, submit: Submit, alice:
     assert trace(received)[0].client == plan.SENDGRID
 
 
+@pytest.fixture
+def no_alerts(world: Sim) -> Iterator[None]:
+    """The server writes nothing of its own: an alert to the administrator goes by SendGrid, too."""
+    with looking_by_hand(world):
+        yield
+
+
 @pytest.mark.req("R-4.2-local-stays")
+@pytest.mark.usefixtures("no_alerts")
 def test_local_mail_never_leaves_the_server(world: Sim, submit: Submit, alice: str, site: object) -> None:
     """Between the site's own users and domains SendGrid is not asked (F80)."""
     other = f"alice@{DOMAINS[1]}"
