@@ -2,12 +2,13 @@
 
 import random
 import subprocess
-import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from fixtures.wait import wait_for
 from tests.unit.operations.backups import DAY, DOCKER, NOON, BackedUp, opened
 from tests.unit.operations.killed import Killer
 
@@ -153,21 +154,22 @@ def test_two_never_overlap(site: BackedUp) -> None:
     """While one runs, another of either kind, and a restore, are told so and change nothing."""
     hold = site.root / "held"
     text = (site.root / "bin/docker").read_text()
-    wait = f'touch "{hold}"; while [ -e "{hold}" ]; do read -rt 0.05 <> <(:) || true; done'
+    wait = f'! mkdir "{hold}" 2>/dev/null || while [ -e "{hold}" ]; do read -rt 0.05 <> <(:) || true; done'
     site.program("docker", text.replace('*" mariadb-dump "*)\n', f'*" mariadb-dump "*)\n    {wait}\n'))
     environment = {"PATH": f"{site.root}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LOG": str(site.log)}
     argv = ["bash", str(site.root / "scripts/backup.sh"), "daily"]
     before = _state(site)
     with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True) as first:
-        until = time.monotonic() + 20
-        while not hold.exists():
-            assert first.poll() is None
-            assert time.monotonic() < until
-        for done in (site.backup(), site.backup("weekly"), site.restore(site.archives()[0], "--check")):
-            assert done.returncode == 1
-            assert "another backup or restore is running" in done.stderr
-        hold.unlink()
-        assert first.wait(30) == 0
+        try:
+            wait_for("the first one to be under way", hold.exists, timeout=timedelta(seconds=30))
+            for done in (
+                site.backup(), site.backup("weekly"), site.restore(site.archives()[0], "--check")
+            ):  # fmt: skip
+                assert done.returncode == 1
+                assert "another backup or restore is running" in done.stderr
+        finally:
+            hold.rmdir()
+        assert first.wait(60) == 0
     assert len(set(_state(site)) - set(before)) == 4
 
 
