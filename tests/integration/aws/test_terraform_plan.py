@@ -64,6 +64,7 @@ BAD: dict[str, tuple[Any, str]] = {
         {"postfix": "a:latest", "tunnel": "b:1", "tailscale": "c:1"},
         "images: allowed: references with a fixed tag",
     ),
+    "mail_hostname": ("Mail Server", "mail_hostname: allowed: a lower-case host name"),
     "alert_email": ("nobody", "alert_email: allowed: one mail address"),
     "log_retention_days": (31, "log_retention_days: allowed: 1, 3, 5, 7"),
 }
@@ -105,6 +106,7 @@ def things(account: AwsAccount) -> dict[str, int]:
         "VPCs": len(account.client("ec2").describe_vpcs(Filters=ours)["Vpcs"]),
         # A deleted cluster can be asked about for some time yet: it is INACTIVE then.
         "clusters": len([cluster for cluster in clusters if cluster["status"] == "ACTIVE"]),
+        "users": len(account.client("iam").list_users()["Users"]),
         "roles": len(account.client("iam").list_roles()["Roles"]),
         "log groups": len(account.client("logs").describe_log_groups()["logGroups"]),
         "topics": len(account.client("sns").list_topics()["Topics"]),
@@ -113,11 +115,12 @@ def things(account: AwsAccount) -> dict[str, int]:
 
 @pytest.mark.req("R-10.2-destroy")
 def test_a_destroy_leaves_nothing(account: AwsAccount, tmp_path: Path) -> None:
-    """What ``terraform apply`` made, ``terraform destroy`` removes, to the last log group."""
+    """What ``terraform apply`` made, ``terraform destroy`` removes, the key made by hand, too."""
     applied = Terraform.prepare(tmp_path / "run", account, variables())
     applied.init()
     before = things(account)
     applied.apply()
     assert [kind for kind, count in things(account).items() if count <= before[kind]] == []
+    account.client("iam").create_access_key(UserName=applied.outputs()["home_server_user"])
     applied.destroy()
     assert things(account) == before
