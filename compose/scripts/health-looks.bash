@@ -92,7 +92,7 @@ look_filter() {
     mark[filter]=$now
     read -r viruses spam names < <(awk '
         !/rspamd_task_write_log/ { next }
-        { sub(/.*\(default: [TF] \(/, "") }
+        { sub(/.*\(default: [A-Z] \(/, "") }
         match($0, /[ \[,]CLAM_VIRUS\([^)]*\)\{[^}]*/) {
             viruses++
             name = substr($0, RSTART, RLENGTH)

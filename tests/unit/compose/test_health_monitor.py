@@ -10,7 +10,7 @@ from tests.unit.compose.monitored import NAMES, STATS_KEY, Monitored
 from tests.unit.operations.killed import Killer
 
 HOUR, DAY = 3600, 86400
-VIRUS = "T (reject): [0.00/15.00] [CLAM_VIRUS(0.00){Eicar-Test-Signature;},ARC_NA(0.00){}]"
+VIRUS = "T (reject): [0.00/15.00] [MIME_UNKNOWN(0.10){text/plain;},CLAM_VIRUS(0.00){Eicar-Test-Signature;},ARC_NA(0.00){}]"
 SPAM = "T (add header): [7.10/15.00] [BAYES_SPAM(5.10){99.99%;}]"
 HAM = "F (no action): [0.10/15.00] [ARC_NA(0.00){}]"
 NO_SCANNER = "T (soft reject): [0.00/15.00] [CLAM_VIRUS_FAIL(0.00){failed - connection refused;}]"
@@ -226,7 +226,7 @@ def test_a_hundred_in_an_hour_are_a_flood_once_an_hour(server: Monitored) -> Non
     """99 are not, over many looks; the hundredth is; once an hour while it lasts; then its end."""
     for _ in range(3):
         server.scanned(SPAM, 22, at=server.now + 20)
-        server.scanned("T (reject): [16.00/15.00] [GTUBE(0.00){}]", 11, at=server.now + 40)
+        server.scanned("S (reject): [15.00/15.00] [GTUBE(0.00){}]", 11, at=server.now + 40)
         server.scanned(HAM, 50, at=server.now + 40)
         assert server.look() == []
     server.scanned(SPAM, at=server.now + 1)
