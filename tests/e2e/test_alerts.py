@@ -148,7 +148,7 @@ def test_a_virus_is_told_at_once(world: Sim, admin: Administrator, arrive: Arriv
     admin.look()
     assert arrive(virus(STRANGER, [alice]), [alice]).code == 554
     admin.look(2)
-    text = admin.wait_for_mail("1 messages with a virus were refused")
+    text = admin.wait_for_mail("viruses refused: 1")
     assert "The scanner found: Eicar-Test-Signature" in text
     assert len(admin.mails("virus")) == 1
 

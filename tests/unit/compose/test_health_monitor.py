@@ -200,13 +200,13 @@ def test_a_virus_is_told_at_once_and_a_flood_of_them_by_the_hour(server: Monitor
     assert server.look() == []
     server.scanned(VIRUS, at=server.now + 10)
     [told] = server.look()
-    assert told.subject.endswith("1 messages with a virus were refused")
+    assert told.subject.endswith("viruses refused: 1")
     assert "Eicar-Test-Signature" in told.text
     for _ in range(5):
         server.scanned(VIRUS, 3, at=server.now + 10)
         assert server.look(1, 600) == []
     [later] = server.look(1, 600)
-    assert later.subject.endswith("15 messages with a virus were refused")
+    assert later.subject.endswith("viruses refused: 15")
     assert server.look(3, HOUR) == []
 
 
@@ -338,7 +338,7 @@ def test_each_alert_says_what_to_do(server: Monitored) -> None:
     server.scanned(SPAM, 200, at=server.now + 70)
     server.look(2)
     together = "".join(item.text for item in server.mails())
-    parts = [part for part in together.split("\n\n") if ", since " in part or "virus were" in part]
+    parts = [part for part in together.split("\n\n") if ", since " in part or "viruses refused" in part]
     assert len(parts) == 6
     for part in parts:
         commands = [line for line in part.splitlines() if line.startswith("  ")]
