@@ -10,7 +10,7 @@ from tests.unit.compose.monitored import NAMES, STATS_KEY, Monitored
 from tests.unit.operations.killed import Killer
 
 HOUR, DAY = 3600, 86400
-VIRUS = "T (reject): [0.00/15.00] [MIME_UNKNOWN(0.10){text/plain;},CLAM_VIRUS(0.00){Eicar-Test-Signature;},ARC_NA(0.00){}]"
+VIRUS = "T (reject): [0.1/15] [ONCE_RECEIVED(0.10){},CLAM_VIRUS(0.00){Eicar-Test-Signature;},ARC_NA(0.00){}]"
 SPAM = "T (add header): [7.10/15.00] [BAYES_SPAM(5.10){99.99%;}]"
 HAM = "F (no action): [0.10/15.00] [ARC_NA(0.00){}]"
 NO_SCANNER = "T (soft reject): [0.00/15.00] [CLAM_VIRUS_FAIL(0.00){failed - connection refused;}]"
