@@ -15,12 +15,10 @@ set -euo pipefail
 SPOOL=${STATE_DIRECTORY:-/var/lib/mailserver}/alerts
 LARGEST=100000 # bytes of a text; SNS takes 256 KiB
 install -d -m 700 "${SPOOL%/*}" "$SPOOL"
-exec 8>"$SPOOL/.lock"
-flock -w 120 8 || die "another alert is still being told"
-
 # Whatever happens from here on, the alert is on the disk: its subject in the first line.
 keep() {
-    rm -f -- "$SPOOL"/.new.??????
+    # What a run that was killed has left; one that still writes is younger.
+    find "$SPOOL" -name '.new.*' -mmin +60 -delete
     local new
     new=$(mktemp "$SPOOL/.new.XXXXXX")
     {
@@ -65,6 +63,8 @@ by_mail() {
 }
 
 [ "$1" = --retry ] || keep "$1"
+exec 8>"$SPOOL/.lock"
+flock -w 120 8 || die "another alert is still being told; this one is kept and told after it"
 kept=0 by=''
 for file in "$SPOOL"/[0-9]*; do
     [ -e "$file" ] || continue

@@ -92,7 +92,7 @@ look_filter() {
     mark[filter]=$now
     read -r viruses spam names < <(awk '
         !/rspamd_task_write_log/ { next }
-        { sub(/.*\(default: [TF] \(/, "") }
+        { sub(/.*\(default: [A-Z] \(/, "") }
         match($0, /[ \[,]CLAM_VIRUS\([^)]*\)\{[^}]*/) {
             viruses++
             name = substr($0, RSTART, RLENGTH)
@@ -106,7 +106,7 @@ look_filter() {
         END { print viruses + 0, spam + 0, names }' <<<"$log") || true
     mark[viruses]=$((${mark[viruses]:-0} + ${viruses:-0}))
     [ "${spam:-0}" -eq 0 ] || mark[spam.$now]=$spam
-    if [ "${mark[viruses]}" -gt 0 ] && happened virus "$HOUR" "${mark[viruses]} messages with a virus were refused" \
+    if [ "${mark[viruses]}" -gt 0 ] && happened virus "$HOUR" "viruses refused: ${mark[viruses]}" \
         "The scanner found: ${names:-see the log}. Nothing of it was delivered; further ones of this hour are told together.
   docker logs --since 2h mailserver-rspamd 2>&1 | grep CLAM_VIRUS     from where, to whom
 If a sender is one of your own users, change his password (add-user.sh --replace) and look after his device."; then

@@ -1,6 +1,7 @@
 """alert.sh: by the topic at AWS or by mail, one of them; what neither takes is kept (8.4, F41)."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,18 @@ def test_what_neither_takes_is_kept_and_told_later_once(server: Monitored) -> No
     [told] = server.look(2)
     assert (told.subject, told.text) == ("[mail.one.example.org] something is wrong", WORDS)
     assert server.kept() == []
+
+
+@pytest.mark.req("R-8.4-two-ways")
+def test_many_at_once_are_all_told_once(server: Monitored) -> None:
+    """Units that fail in the same second: none is lost and none is doubled, and nothing of theirs stays."""
+    server.run("alert.sh", "the first", said=WORDS)
+    with ThreadPoolExecutor(6) as several:
+        done = list(several.map(lambda n: server.run("alert.sh", f"number {n}", said=WORDS), range(6)))
+    assert [run.returncode for run in done] == [0] * 6
+    told = sorted(mail.subject.rpartition("] ")[2] for mail in server.mails())
+    assert told == [*(f"number {n}" for n in range(6)), "the first"]
+    assert [path.name for path in (server.site.root / "state/alerts").iterdir()] == [".lock"]
 
 
 @pytest.mark.req("R-8.4-two-ways")

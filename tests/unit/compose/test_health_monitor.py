@@ -10,7 +10,7 @@ from tests.unit.compose.monitored import NAMES, STATS_KEY, Monitored
 from tests.unit.operations.killed import Killer
 
 HOUR, DAY = 3600, 86400
-VIRUS = "T (reject): [0.00/15.00] [CLAM_VIRUS(0.00){Eicar-Test-Signature;},ARC_NA(0.00){}]"
+VIRUS = "T (reject): [0.1/15] [ONCE_RECEIVED(0.10){},CLAM_VIRUS(0.00){Eicar-Test-Signature;},ARC_NA(0.00){}]"
 SPAM = "T (add header): [7.10/15.00] [BAYES_SPAM(5.10){99.99%;}]"
 HAM = "F (no action): [0.10/15.00] [ARC_NA(0.00){}]"
 NO_SCANNER = "T (soft reject): [0.00/15.00] [CLAM_VIRUS_FAIL(0.00){failed - connection refused;}]"
@@ -200,13 +200,13 @@ def test_a_virus_is_told_at_once_and_a_flood_of_them_by_the_hour(server: Monitor
     assert server.look() == []
     server.scanned(VIRUS, at=server.now + 10)
     [told] = server.look()
-    assert told.subject.endswith("1 messages with a virus were refused")
+    assert told.subject.endswith("viruses refused: 1")
     assert "Eicar-Test-Signature" in told.text
     for _ in range(5):
         server.scanned(VIRUS, 3, at=server.now + 10)
         assert server.look(1, 600) == []
     [later] = server.look(1, 600)
-    assert later.subject.endswith("15 messages with a virus were refused")
+    assert later.subject.endswith("viruses refused: 15")
     assert server.look(3, HOUR) == []
 
 
@@ -226,7 +226,7 @@ def test_a_hundred_in_an_hour_are_a_flood_once_an_hour(server: Monitored) -> Non
     """99 are not, over many looks; the hundredth is; once an hour while it lasts; then its end."""
     for _ in range(3):
         server.scanned(SPAM, 22, at=server.now + 20)
-        server.scanned("T (reject): [16.00/15.00] [GTUBE(0.00){}]", 11, at=server.now + 40)
+        server.scanned("S (reject): [15.00/15.00] [GTUBE(0.00){}]", 11, at=server.now + 40)
         server.scanned(HAM, 50, at=server.now + 40)
         assert server.look() == []
     server.scanned(SPAM, at=server.now + 1)
@@ -338,7 +338,7 @@ def test_each_alert_says_what_to_do(server: Monitored) -> None:
     server.scanned(SPAM, 200, at=server.now + 70)
     server.look(2)
     together = "".join(item.text for item in server.mails())
-    parts = [part for part in together.split("\n\n") if ", since " in part or "virus were" in part]
+    parts = [part for part in together.split("\n\n") if ", since " in part or "viruses refused" in part]
     assert len(parts) == 6
     for part in parts:
         commands = [line for line in part.splitlines() if line.startswith("  ")]
