@@ -211,7 +211,7 @@ if [ "$2" = apply ]; then
 else
     stage=$(mktemp -d)
 fi
-if ! tar -C "$stage" --no-same-owner -pxf - || [ ! -s "$stage/.contents" ]; then
+if ! tar -C "$stage" --no-same-owner -pxf - || [ ! -s "$stage/host/take-release.sh" ]; then
     rm -rf "$stage"
     echo "the release did not arrive whole; nothing was changed" >&2
     exit 1

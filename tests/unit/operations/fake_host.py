@@ -11,8 +11,11 @@ echo "ssh $command" >>"$LOG"
 printf '%s\n' "$*" >>"$LOG.commands"
 ! [ -e "$STATE/no-answer" ] || { echo 'ssh: connect to host: timed out' >&2; exit 255; }
 export ON_HOST=there
-case "$(cat "$STATE/cut" 2>/dev/null)$host" in
-[0-9]*take-release*) head -c "$(cat "$STATE/cut")" | bash -c "$host" ;;
+cut=$(cat "$STATE/cut" 2>/dev/null)
+case "$cut:$host" in
+:*) exec bash -c "$host" ;;
+[0-9]*take-release*) head -c "$cut" | bash -c "$host" ;;
+*take-release*) tar --delete -f - "$cut" | bash -c "$host" ;;
 *) exec bash -c "$host" ;;
 esac
 """

@@ -182,12 +182,13 @@ def test_a_release_that_the_host_does_not_accept_changes_nothing(
 
 
 @pytest.mark.req("R-10.1-deploy-whole")
-@pytest.mark.parametrize("kept", [1, 10240, 20480])
-def test_a_release_that_is_cut_off_on_its_way_changes_nothing(running: Deployment, kept: int) -> None:
-    """Also where tar takes what has come for a whole archive; whole it goes through."""
-    (running.state / "cut").write_text(str(kept))
+@pytest.mark.parametrize("cut", ["1", "10240", "20480", ".contents", "config/good/setting"])
+def test_a_release_that_is_cut_off_on_its_way_changes_nothing(running: Deployment, cut: str) -> None:
+    """After so many bytes, or without a file, where tar itself sees nothing; whole it goes through."""
+    (running.state / "cut").write_text(cut)
     before = _everything(running)
-    assert running.run().returncode == 1
+    done = running.run()
+    assert (done.returncode, "did not arrive whole" in done.stdout) == (1, True), done.stdout
     assert _everything(running) == before
     (running.state / "cut").unlink()
     running.deployed()
