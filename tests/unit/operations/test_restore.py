@@ -55,8 +55,11 @@ def test_a_new_host_gets_everything_back(site: BackedUp) -> None:
     assert (site.root / "config/postfix/sasl_passwd").read_text() == key
     assert site.told("loaded") == DATABASE
     redis = site.root / "data/redis/appendonlydir"
-    assert (redis / "appendonly.aof.1.base.rdb").read_bytes() == b"REDIS0011 learned"
-    assert (redis / "appendonly.aof.manifest").read_text() == "file appendonly.aof.1.base.rdb seq 1 type b\n"
+    found = {path.name: path.read_text() for path in redis.iterdir()}
+    assert found == {
+        "appendonly.aof.1.base.rdb": "REDIS0011 learned",
+        "appendonly.aof.manifest": "file appendonly.aof.1.base.rdb seq 1 type b\n",
+    }
     assert "all services are healthy" in done.stdout
     assert "as of 20261129T130000Z" in done.stdout
     assert not (site.root / "data/.restore").exists()
@@ -149,7 +152,7 @@ def test_a_host_that_is_not_empty_is_refused(site: BackedUp, there: str) -> None
     done = site.restore(daily, weekly, "--force")
     assert done.returncode == 0, done.stderr
     [former] = site.root.glob("before-restore-*")
-    assert contents(former)[there] == before[there]
+    assert contents(former).get(there) == before[there]
     assert stat.S_IMODE(former.stat().st_mode) == 0o700
     assert str(former) in done.stdout
     assert (site.maildir(ALICE) / "subscriptions").exists()
