@@ -48,8 +48,9 @@ class Administrator:
 @contextmanager
 def looking_by_hand(world: Sim) -> Iterator[None]:
     """The timer stands still and the monitor knows of nothing; afterwards it looks by itself again."""
-    for unit in (TIMER, SERVICE):
-        world.dell.run(["systemctl", "stop", unit])
+    world.dell.run(["systemctl", "stop", TIMER])
+    # Waits for a look that is under way.
+    world.dell.run(["systemctl", "start", SERVICE], check=False)
     world.dell.run(["sh", "-c", _FRESH])
     try:
         yield
