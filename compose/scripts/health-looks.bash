@@ -33,7 +33,7 @@ not_well() {
     local name=$1 state=$2 said
     # Running, it is its health that is wrong; else its health is of no interest.
     case $state in 'running '*) state=${state#* } ;; *) state=${state%% *} ;; esac
-    said=$(timeout 20 docker inspect --format '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$name" 2>/dev/null |
+    said=$(timeout 20 docker inspect --format '{{with .State.Health}}{{range .Log}}{{println .Output}}{{end}}{{end}}' "$name" 2>/dev/null |
         tr -d '\r' | grep -v '^ *$' | tail -n 1 | cut -c 1-300) || true
     wrong "container:$name" 2 0 $((15 * MINUTES)) "$name is not well" "It is $state.${said:+ Its check said: $said}
   docker compose --project-directory $ROOT logs --tail 50 ${name#mailserver-}     what it said itself

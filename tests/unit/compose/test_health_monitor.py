@@ -244,6 +244,7 @@ def test_a_hundred_in_an_hour_are_a_flood_once_an_hour(server: Monitored) -> Non
 def test_spam_of_more_than_an_hour_is_forgotten(server: Monitored) -> None:
     """99 now and 99 in 70 minutes are no flood; nor is what was there before the first look."""
     server.scanned(SPAM, 500, at=server.now - 2 * HOUR)
+    assert server.look() == []
     server.scanned(SPAM, 99, at=server.now + 1)
     assert server.look(7, 600) == []
     server.scanned(SPAM, 99, at=server.now + 1)
