@@ -89,7 +89,7 @@ class Runbook:
         environment["PATH"] = f"{self.folder}/.bin:{ROOT / '.mailproof/venv/bin'}:{environment['PATH']}"
         done = subprocess.run(
             ["bash", "-eu", "-c", script], cwd=self.folder, env=environment,
-            input=said, capture_output=True, text=True, check=False, timeout=120,
+            input=said, capture_output=True, text=True, check=False, timeout=240,
         )  # fmt: skip
         return Result(("bash",), done.returncode, done.stdout, done.stderr)
 
