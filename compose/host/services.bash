@@ -17,6 +17,9 @@ containers() {
     docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.Id}} {{.State.StartedAt}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}unchecked{{end}} {{.Config.Image}} {{.Image}}' $ids | LC_ALL=C sort
 }
 
+# Which containers there are and since when they run; how they are changes by itself.
+running_since() { containers | cut -d ' ' -f 1-3,6-; }
+
 # Services with a file of configuration that is newer than their container: a deployment was cut off.
 outdated() {
     local service start

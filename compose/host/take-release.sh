@@ -278,7 +278,7 @@ apply() {
     acceptable apply
     new_files >"$STAGE/.new"
     gone_files >"$STAGE/.gone"
-    before=$(containers)
+    before=$(running_since)
     remember "$STAGE/.gone"
     say "$(wc -l <"$STAGE/.new") files are new or changed, $(wc -l <"$STAGE/.gone") go"
     change_files
@@ -301,7 +301,7 @@ apply() {
     sync -f "$ROOT"
     forget
     # Advice is no change.
-    if [ -s "$STAGE/.new" ] || [ -s "$STAGE/.gone" ] || grep -qv 'next step:' "$STAGE/.set-up" || [ "$before" != "$(containers)" ]; then
+    if [ -s "$STAGE/.new" ] || [ -s "$STAGE/.gone" ] || grep -qv 'next step:' "$STAGE/.set-up" || [ "$before" != "$(running_since)" ]; then
         say "deployed: every service is healthy"
     else
         say "nothing has changed: this release was in place, every service is healthy"

@@ -58,6 +58,7 @@ if [[ $config == *api.sendgrid.com* ]]; then
     cat "$LOG.stats"
 else
     [ ! -e "$LOG.noaws" ] || exit 22
+    [[ $config != *Action=Publish* ]] || [ ! -e "$LOG.nopublish" ] || exit 22
     printf '%s\n' "$config" >"$LOG.aws.$(printf %04d "$(ls "$LOG".aws.* 2>/dev/null | wc -l)")"
     file=$(sed -n 's/^data-urlencode = "Message@\(.*\)"/\1/p' <<<"$config")
     [ -z "$file" ] || cat "$file" >"$LOG.published"

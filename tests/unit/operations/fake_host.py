@@ -150,6 +150,7 @@ case "$1 ${2-}" in
             wanted="$(image_of "$s") $(cat "$engine/images/$(name "$(image_of "$s")")")"
             grep -qs " $wanted\\$" "$engine/containers/$s" || create "$s"
         done
+        sed -i 's/ starting / healthy /' "$engine/containers/"*
         healthy ;;
     *) echo "unknown: $*" >&2; exit 64 ;;
     esac ;;

@@ -62,6 +62,16 @@ def test_the_same_again_changes_nothing_and_says_so(deployment: Deployment) -> N
 
 
 @pytest.mark.req("R-10.1-deploy-again")
+def test_a_service_that_was_still_starting_is_no_change(deployment: Deployment) -> None:
+    """It gets healthy meanwhile, by itself."""
+    deployment.deployed()
+    for container in (deployment.state / "there/containers").iterdir():
+        container.write_text(container.read_text().replace(" healthy ", " starting "))
+    assert NOTHING in deployment.deployed().stdout
+    assert {"healthy" in shown for shown in deployment.containers().values()} == {True}
+
+
+@pytest.mark.req("R-10.1-deploy-again")
 def test_a_dry_run_says_what_would_change_and_changes_nothing(deployment: Deployment) -> None:
     """On a host with nothing, and on one with a release; the real run then does it."""
     done = deployment.run("--dry-run")
