@@ -204,7 +204,20 @@ def test_the_same_release_again_changes_nothing(running: Host) -> None:
     assert running.state() == before
 
 
+@pytest.fixture
+def first_again(running: Host) -> Iterator[None]:
+    """Afterwards the machine has its first release again."""
+    yield
+    for kind in ("timer", "service"):
+        (running.release / f"host/mailserver-new.{kind}").unlink(missing_ok=True)
+    running.put("config/good/banner", "first\n")
+    running.put("config/good/state", "well\n")
+    done = running.deploy()
+    assert (done.returncode, running.banner()) == (0, "first\n"), done.stdout
+
+
 @pytest.mark.req("R-10.1-roll-back")
+@pytest.mark.usefixtures("first_again")
 def test_a_release_that_does_not_get_healthy_gives_way_to_the_former(running: Host) -> None:
     """By message, port and hash of every file and unit; healed, the same release stays."""
     files, units, _ = running.state()
