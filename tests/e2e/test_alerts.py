@@ -232,20 +232,20 @@ def test_cloudwatch_gets_a_sign_of_life(world: Sim, admin: Administrator, topic:
 
 @pytest.mark.req("R-8.4-container-unhealthy", "R-8.4-recovery-notice")
 def test_an_unhealthy_container_is_told_once_and_its_end(world: Sim, admin: Administrator) -> None:
-    """Unbound hangs: its port is open, nobody answers. Two looks tell it, more do not; its end is told."""
-    words = "mailserver-unbound is not well"
+    """MariaDB hangs: its port is open, nobody answers. Two looks tell it, more do not; its end is told."""
+    words = "mailserver-mariadb is not well"
     admin.look()
-    world.dell.run(["docker", "kill", "--signal", "STOP", "mailserver-unbound"])
+    world.dell.run(["docker", "kill", "--signal", "STOP", "mailserver-mariadb"])
     try:
-        wait_for_health(world, "mailserver-unbound", "running unhealthy")
+        wait_for_health(world, "mailserver-mariadb", "running unhealthy")
         admin.look(2)
         text = admin.wait_for_mail(words)
         assert "It is unhealthy." in text
-        assert f"docker compose --project-directory {TARGET} logs --tail 50 unbound" in text
+        assert f"docker compose --project-directory {TARGET} logs --tail 50 mariadb" in text
         admin.look(2)
     finally:
-        world.dell.run(["docker", "kill", "--signal", "CONT", "mailserver-unbound"])
-    wait_for_health(world, "mailserver-unbound", "running healthy")
+        world.dell.run(["docker", "kill", "--signal", "CONT", "mailserver-mariadb"])
+    wait_for_health(world, "mailserver-mariadb", "running healthy")
     admin.look(2)
     admin.wait_for_mail(f"over: {words}")
     assert len(admin.mails(words)) == 2
