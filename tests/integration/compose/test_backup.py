@@ -15,7 +15,7 @@ WORK = "&TtVOiw-/2026"
 SQL = "--defaults-file=/etc/mailserver/mariadb/my.cnf"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Server:
     """The services with something in each: three messages, one filed, a keyword, a table, a lesson."""
     made = Server.start(bench, tmp_path_factory.mktemp("disks"))
