@@ -15,7 +15,7 @@ WORK = "&TtVOiw-/2026"
 SQL = "--defaults-file=/etc/mailserver/mariadb/my.cnf"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Server:
     """The services with something in each: three messages, one filed, a keyword, a table, a lesson."""
     made = Server.start(bench, tmp_path_factory.mktemp("disks"))
@@ -81,13 +81,15 @@ def test_an_empty_host_has_everything_again(server: Server) -> None:
 @pytest.mark.req("R-9-mailbox-restored")
 def test_deleted_mail_comes_back_beside_the_rest(server: Server) -> None:
     """Dovecot takes it in with flags and keyword, under a name of its own; the present mail is as it was."""
+    _save(server, "message 4", "INBOX")
     daily = server.backup("daily")
-    _doveadm(server, "expunge", "mailbox", "INBOX", "subject", "message 2")
+    _doveadm(server, "expunge", "mailbox", "INBOX", "subject", "message 4")
     before = _mail(server, "mailbox", "INBOX")
     folder = server.restore(daily, "--mailbox", ALICE).split(" has it in ")[1].strip()
     back = _doveadm(server, "fetch", "flags hdr.subject", "mailbox", f"{folder}/INBOX")
-    assert back.count("subject: message") == 3
+    assert back.count("subject: message") == 4
     assert "$Later" in back
     assert "subject: filed" in _doveadm(server, "fetch", "hdr.subject", "mailbox", f"{folder}/{WORK}")
     assert _mail(server, "mailbox", "INBOX")[0] == before[0]
-    assert "message 2" not in before[0]
+    assert "message 4" not in before[0]
+    _doveadm(server, "mailbox delete", f"{folder}/INBOX", f"{folder}/{WORK}")
