@@ -269,7 +269,7 @@ at_exit() {
 }
 
 apply() {
-    local before stale
+    local before after started stale
     mkdir -p "$ROOT/config"
     exec 9>"$ROOT/config/.users.lock"
     flock -w 60 9 || die "another change of users, domains or keys is still running"
@@ -300,8 +300,11 @@ apply() {
     put "$STAGE/.names" "$ROOT/.deployed" 644
     sync -f "$ROOT"
     forget
+    after=$(running_since)
+    started=$(LC_ALL=C comm -13 <(printf '%s\n' "$before") <(printf '%s\n' "$after") | cut -d ' ' -f 1)
+    [ -z "$started" ] || say "started, or started again: ${started//$'\n'/ }"
     # Advice is no change.
-    if [ -s "$STAGE/.new" ] || [ -s "$STAGE/.gone" ] || grep -qv 'next step:' "$STAGE/.set-up" || [ "$before" != "$(running_since)" ]; then
+    if [ -s "$STAGE/.new" ] || [ -s "$STAGE/.gone" ] || grep -qv 'next step:' "$STAGE/.set-up" || [ "$before" != "$after" ]; then
         say "deployed: every service is healthy"
     else
         say "nothing has changed: this release was in place, every service is healthy"

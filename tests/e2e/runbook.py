@@ -61,7 +61,8 @@ class Runbook:
     def show(self, command: Command, said: str = "") -> str:
         """Run one; what it shows, once it agrees with the document. Raises AssertionError when it does not.
 
-        One that is marked ``until`` is repeated for as long as a replaced task may take.
+        One that is marked ``until`` is repeated for as long as a replaced task may take, one that is marked
+        ``again`` is run once before.
         """
         if "until" in command.words:
             return wait_for(
@@ -71,6 +72,9 @@ class Runbook:
                 timeout=timedelta(minutes=3),
                 interval=timedelta(seconds=1),
             )
+        if "again" in command.words:
+            before = self.run(command, said)
+            assert before.status == 0, (command.name, command.text, before)
         done = self.run(command, said)
         output = done.stdout
         assert done.status == 0, (command.name, command.text, done)

@@ -79,7 +79,8 @@ def test_a_certificate_that_runs_out_is_told_once_and_its_end(world: Sim, admin:
     try:
         admin.look(3)
         text = admin.wait_for_mail("the certificate is good for")
-        assert "is good for 19 days more" in text
+        # Full days: the first second still has twenty.
+        assert any(f"is good for {days} days more" in text for days in (19, 20)), text
         assert f"{TARGET}/scripts/renew-certificate.sh" in text
     finally:
         world.dell.put(CERTIFICATE, present)
@@ -94,8 +95,7 @@ def test_a_virus_is_told_at_once(world: Sim, admin: Administrator, arrive: Arriv
     assert arrive(make(STRANGER, [alice]), [alice]).accepted
     admin.look()
     assert arrive(virus(STRANGER, [alice]), [alice]).code == 554
-    admin.look(2)
-    text = admin.wait_for_mail("viruses refused: 1")
+    text = admin.look_until_told("viruses refused: 1")
     assert "The scanner found: Eicar-Test-Signature" in text
     assert len(admin.mails("virus")) == 1
 
@@ -264,8 +264,7 @@ def test_a_flood_of_spam_is_told_once(world: Sim, admin: Administrator, arrive: 
     admin.look()
     assert admin.mails("flood of spam") == []
     assert send(0) == 554
-    admin.look(2)
-    assert "100 messages of the last hour" in admin.wait_for_mail("a flood of spam")
+    assert "100 messages of the last hour" in admin.look_until_told("a flood of spam")
     assert len(admin.mails("flood of spam")) == 1
 
 
