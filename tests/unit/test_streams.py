@@ -15,7 +15,7 @@ pytestmark = pytest.mark.req("R-0-test-streams")
 _TOX = """#!{python}
 import os, sys
 names = sys.argv[sys.argv.index("-e") + 1]
-print(names, "priority", os.nice(0))
+print(names, "priority", os.nice(0), flush=True)
 print("without a line's end", end="", file=sys.stderr)
 sys.exit({failing} if "{fails}" in names.split(",") else 0)
 """
@@ -39,11 +39,11 @@ def test_every_environment_runs_once() -> None:
 
 
 def test_lines_come_with_their_streams_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """What only computes has the lowest priority; a last line without an end is shown, too."""
+    """What only computes has a lower priority; a last line without an end is shown, too."""
     assert streams.run(stand_in(tmp_path), tmp_path / "work", tmp_path) == 0
     shown = capfd.readouterr().out
     assert f"engine| integration,e2e,meta priority {os.nice(0)}\n" in shown
-    assert "checks| lint,types,unit,mutants priority 19" in shown
+    assert f"checks| lint,types,unit,mutants priority {min(19, os.nice(0) + 10)}\n" in shown
     assert shown.count("without a line's end") == 2
 
 
