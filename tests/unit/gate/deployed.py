@@ -91,7 +91,8 @@ esac
 """
 TERRAFORM = """#!/bin/bash
 printf '%s\\n' "$*" >>"$STATE/terraform"
-case $2 in
+pwd >>"$STATE/where"
+case $1 in
 plan)
     [ ! -e "$STATE/slow" ] || exec sleep 60
     for word; do

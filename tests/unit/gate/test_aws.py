@@ -23,9 +23,10 @@ def test_an_account_as_the_repository_is_the_same(deployed: Deployed) -> None:
     answer = deployed.answers("AWS")["AWS"]
     assert (answer.state, answer.differs, answer.unknown) == ("same", (), ())
     plan, show = deployed.heard("terraform").splitlines()
-    for flag in ("-chdir=", "-detailed-exitcode", "-input=false", "-lock=false", "-out="):
+    for flag in ("-detailed-exitcode", "-input=false", "-lock=false", "-out="):
         assert flag in plan
-    assert " show -json " in show
+    assert show.startswith("show -json ")
+    assert set(deployed.heard("where").split()) == {str(deployed.root / "infra/terraform")}
 
 
 def test_what_would_change_is_named_by_address_action_and_attribute(deployed: Deployed) -> None:
