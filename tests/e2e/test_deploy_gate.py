@@ -47,6 +47,13 @@ def test_a_host_is_the_same_right_after_its_deployment(destination: str, proved:
     assert (answer.state, answer.differs, answer.unknown) == ("same", (), ())
 
 
+def test_the_world_says_of_which_files_it_was_made(world: Sim) -> None:
+    """A later run that reuses it then knows what it proves."""
+    made_of = world.state.deployed
+    assert {"site.toml", "compose/docker-compose.yml", "infra/terraform/main.tf"} <= made_of.keys()
+    assert {len(value) for value in made_of.values()} == {64}
+
+
 def test_one_byte_and_one_file_too_many_are_named(world: Sim, destination: str, proved: Record) -> None:
     """And nothing else; as before, they are gone."""
     example, script = f"{TARGET}/.env.example", f"{TARGET}/scripts/of-somebody-else.sh"

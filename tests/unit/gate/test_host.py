@@ -123,6 +123,14 @@ def test_an_engine_that_does_not_answer_is_not_the_same(deployed: Deployed) -> N
     assert answer.unknown == ("Docker does not answer: Cannot connect to the Docker daemon",)
 
 
+def test_a_deployment_that_is_under_way_is_waited_out(deployed: Deployed) -> None:
+    """What lies there in the middle of one is of no release."""
+    (deployed.host / ".former").mkdir()
+    answer = deployed.answers("host")["host"]
+    assert (answer.state, answer.differs) == ("could not tell", ())
+    assert answer.unknown == ("a deployment is under way here, or was cut off",)
+
+
 REFUSALS = {
     "ssh: connect to host mailserver port 22: Connection timed out": "works without a question",
     "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\nHost key verification failed.": "whose key it is",

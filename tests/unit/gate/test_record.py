@@ -14,6 +14,7 @@ from fixtures.gate import record
 from fixtures.gate.checkout import look
 from fixtures.gate.images import Image, ImageError, here, inspected
 from fixtures.gate.record import Beginning, begin, keep
+from fixtures.proof.report.judge import Judgement
 from fixtures.proof.verdict import Counts
 from fixtures.world import state, world
 from tests.unit.gate.deployed import GATEWAY, SERVICES, Deployed, hashed
@@ -149,12 +150,14 @@ def test_only_a_verified_run_is_kept(
     monkeypatch.setattr(record, "begin", lambda: "the beginning")
     monkeypatch.setattr(record, "keep", keep)
     monkeypatch.setattr(cli, "_specs", lambda _: (status, Counts(1)))
-    monkeypatch.setattr(cli, "_report", lambda *_: judged)
+    line = {0: "VERIFIED: x", 1: "NOT VERIFIED: x", 3: "NO VERDICT: x"}[judged]
+    monkeypatch.setattr("fixtures.proof.report.write.write_report", lambda _: Judgement(line))
     monkeypatch.setattr(cli, "BIN", Path("/nowhere"))
     ended = type("Ended", (), {"returncode": status})
     monkeypatch.setattr("fixtures.cli.subprocess.run", lambda *_, **__: ended)
     done = CliRunner().invoke(cli.app, [command])
     assert not isinstance(done.exception, Exception), done.exception
+    assert done.stdout.splitlines()[-1] == line
     assert kept == (["the beginning"] if (status, judged) == (0, 0) else [])
 
 
