@@ -1,4 +1,4 @@
-"""What deploy.sh puts onto a host is what the gate looks for there: neither knows a file more than the other."""
+"""What deploy.sh puts onto a host is what the gate looks for there: both know the same files."""
 
 from pathlib import Path
 
