@@ -146,6 +146,9 @@ def test_a_host_that_cannot_be_asked_is_said_with_the_next_step(deployed: Deploy
     answer = deployed.answers("host")["host"]
     assert (answer.state, answer.differs) == ("could not tell", ())
     assert said.splitlines()[-1] in answer.unknown[0]
+    deployed.say("refuses", f"{said}\nConnection closed\n")
+    again = deployed.answers("host")["host"]
+    assert (said.splitlines()[-1] in again.unknown[0]) == ("timed out" not in said)
     assert REFUSALS[said] in answer.unknown[0].partition("next step: ")[2]
 
 
