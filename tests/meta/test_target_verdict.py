@@ -69,6 +69,8 @@ def test_results_of_a_target_lie_by_themselves(tmp_path: Path) -> None:
     project = TargetProject.create(tmp_path, GOOD, {"staging": ""})
     assert project.run("--target", "staging").status == 0
     results = tmp_path / ".mailproof" / "results"
+    verdict = json.loads((results / "targets" / "staging" / "verdict.json").read_text(encoding="utf-8"))
+    assert (verdict["verdict"], verdict["target"], verdict["not_run"]) == ("PASS", "staging", {})
     [found] = results.rglob("specs-e2e.json")
     assert found == results / "targets" / "staging" / "specs-e2e.json"
     content = json.loads(found.read_text(encoding="utf-8"))
@@ -84,3 +86,24 @@ def test_a_bad_target_file_ends_the_run_before_it_begins(tmp_path: Path) -> None
     assert "Traceback" not in ended.output
     other = TargetProject(tmp_path).run("--target", "nowhere")
     assert (other.status, "there are sim, staging" in other.output) == (4, True), other.output
+
+
+@pytest.mark.req("R-0-target-secrets")
+def test_a_failed_specs_folder_holds_no_password(tmp_path: Path) -> None:
+    """Although the failure's own words do; who it belongs to is still there."""
+    spec = """
+@pytest.mark.needs("tailnet")
+def test_bad(target):
+    said = [f"{user} has {word}" for user, word in target.passwords.items()]
+    raise AssertionError(said)
+"""
+    project = TargetProject.create(tmp_path, spec, {"staging": ""})
+    with (tmp_path / "targets" / "staging.toml").open("a", encoding="utf-8") as file:
+        file.write('[[accounts]]\nuser = "probe"\npassword_env = "PROBE_PASSWORD"\n')
+    secret = "tr0ub4dor-and-3"
+    ended = project.run("--target", "staging", "--show-capture=no", environment={"PROBE_PASSWORD": secret})
+    assert ended.status == 1, ended.output
+    [folder] = (tmp_path / ".mailproof" / "failures").iterdir()
+    texts = [path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file()]
+    assert [text for text in texts if secret in text] == []
+    assert any("probe@kuma8088.com has ***" in text for text in texts), texts

@@ -29,14 +29,14 @@ class _Tcp(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def serving(handle: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A TCP server on loopback; yields its port."""
+def serving(handle: Callable[[socket.socket], None], port: int = 0) -> Iterator[int]:
+    """A TCP server on loopback, at a free port unless one is given; yields its port."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             handle(self.request)
 
-    with _Tcp(("127.0.0.1", 0), Handler) as server:
+    with _Tcp(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
@@ -47,7 +47,7 @@ def serving(handle: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 @contextmanager
-def proxy(where: Where) -> Iterator[int]:
+def proxy(where: Where, at: int = 0) -> Iterator[int]:
     """A SOCKS5 proxy (RFC 1928) for every name; ports that ``where`` does not name are filtered."""
 
     def handle(client: socket.socket) -> None:
@@ -70,7 +70,7 @@ def proxy(where: Where) -> Iterator[int]:
             _pump(client, server)
             back.join()
 
-    with serving(handle) as port:
+    with serving(handle, at) as port:
         yield port
 
 
