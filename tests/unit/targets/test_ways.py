@@ -23,6 +23,7 @@ pytestmark = pytest.mark.req("R-0-target-ways")
 SSH = f"""#!{sys.executable}
 import os, signal, sys
 from pathlib import Path
+signal.alarm(60)  # it ends by itself when nobody ends it
 folder = Path(os.environ["FAKE_SSH"])
 (folder / "arguments").write_text("\\n".join(sys.argv[1:]))
 (folder / "pid").write_text(str(os.getpid()))
