@@ -50,7 +50,7 @@ def test_a_member_reaches_four_ports_of_the_server(target: Target, tailnet_pc: V
     }
 
 
-@pytest.mark.req("R-3.2-gateway-values")
+@pytest.mark.req("R-3.2-greeting")
 @pytest.mark.needs("internet")
 def test_the_gateway_greets_with_the_name_of_the_mx_records(
     target: Target, internet_host: Vantage, unverified: ssl.SSLContext
@@ -76,7 +76,7 @@ def test_a_stranger_does_not_relay(
         assert lines.say("QUIT").code == 221
 
 
-@pytest.mark.req("R-4.1-logins")
+@pytest.mark.req("R-6.3-auth-matrix")
 @pytest.mark.needs("tailnet", "accounts")
 @pytest.mark.parametrize("door", SASL)
 def test_an_account_logs_in(target: Target, tailnet_pc: Vantage, account: str, door: str) -> None:

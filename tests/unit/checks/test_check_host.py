@@ -28,7 +28,7 @@ SILENT = "ssh: connect to host mailserver.example.net port 22: Connection timed 
 
 
 def _archive(age: timedelta) -> str:
-    return f"mailserver-daily-{datetime.now(UTC) - age:%Y%m%dT%H%M%SZ}.tar.age\n"
+    return f"/mnt/backup/mailserver/mailserver-daily-{datetime.now(UTC) - age:%Y%m%dT%H%M%SZ}.tar.age\n"
 
 
 @pytest.fixture
@@ -115,10 +115,15 @@ def test_without_sudo_only_what_needs_it_is_not_known(host: FakeHost, tmp_path: 
     [
         ("backups", _archive(timedelta(hours=31)), "host: backup", "31 hours old; allowed: 30"),
         ("backups", "", "host: backup", "there is no daily archive"),
-        ("backups", "mailserver-daily-x.tar.age\n", "host: backup", "there is no daily archive"),
+        (
+            "backups",
+            "/mnt/backup/mailserver/mailserver-daily-x.tar.age\n",
+            "host: backup",
+            "there is no daily archive",
+        ),
         ("docker", '{"queue_id": "A"}\n' * 51, "host: queue", "51 messages wait; allowed: 50"),
         ("df", "Use% Mounted on\n 91% /\n 70% /opt/mailserver\n", "host: disk", "/ is 91 % full"),
-        ("alerts", "1700000000\n", "host: alerts", "1 alerts could not be told"),
+        ("alerts", "/var/lib/mailserver/alerts/1700000000\n", "host: alerts", "1 alerts could not be told"),
         ("systemctl", "inactive\n", "host: alerts", "mailserver-monitor.timer is inactive"),
     ],
 )
