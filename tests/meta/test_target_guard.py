@@ -29,6 +29,10 @@ def test_{change}(target, prepared_{change}):
     Path("{change}.trace").touch()
 """
 CODE = READING + "".join(CHANGING.format(change=change) for change in CHANGES)
+UNMARKED = """
+def test_of_nobody_knows_what(target):
+    Path("unmarked.trace").touch()
+"""
 BY_NAME = tuple(f"tests/e2e/test_house.py::test_{change}" for change in CHANGES)
 FLAGS: tuple[tuple[str, ...], ...] = (
     BY_NAME,
@@ -72,6 +76,14 @@ def test_it_says_why_and_reading_goes_on(project: TargetProject) -> None:
     for change in CHANGES:
         assert f"NotAllowed: target nothing does not allow {change}" in ended.output
     assert ended.status == 0, ended.output
+
+
+def test_a_spec_that_names_no_need_is_kept_away(tmp_path: Path) -> None:
+    """Nobody has thought about it for deployed systems; the one that names its need has run beside it."""
+    project = TargetProject.create(tmp_path, READING + UNMARKED, {"nothing": ""})
+    ended = project.run("--target", "nothing", "-rs")
+    assert project.traces() == ["reading.trace"], ended.output
+    assert "CapabilityAbsent: target nothing does not offer simulation" in ended.output
 
 
 @pytest.mark.parametrize("change", CHANGES)

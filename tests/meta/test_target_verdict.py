@@ -31,7 +31,12 @@ BESIDE = "def test_beside():\n    pass\n"
     ("code", "floors", "status", "told"),
     [
         (GOOD, {"tailnet": 1}, 0, ["PASS: all 1 specs that could look at it passed"]),
-        (GOOD + WORLD, {"tailnet": 1}, 0, ["PASS: all 1", "1 not run: CapabilityAbsent: simulation: target"]),
+        (
+            GOOD + WORLD,
+            {"tailnet": 1},
+            0,
+            ["PASS: all 1", "1 not run: CapabilityAbsent: target staging does not"],
+        ),
         (GOOD + AWS, {"tailnet": 1}, 0, ["1 not run: CapabilityAbsent: target staging does not offer aws"]),
         (GOOD + BAD, {"tailnet": 1}, 1, ["FAIL: 1 specs failed"]),
         (GOOD + BAD + DEAD, {"tailnet": 1}, 1, ["FAIL: 1 specs failed", "1 not run: VantageDown: "]),
