@@ -122,6 +122,13 @@ def test_a_gateway_that_is_well_passes(tmp_path: Path) -> None:
     ]
 
 
+def test_the_names_are_those_that_terraform_gives() -> None:
+    """A cluster or service of another name would never be found."""
+    text = (ROOT / "infra/terraform/ecs.tf").read_text("utf-8")
+    assert re.search(r'"aws_ecs_cluster" "mailserver" \{\n  name = "([\w-]+)"', text)[1] == cloud.CLUSTER  # type: ignore[index]
+    assert re.search(r'^  service = "([\w-]+)"$', text, re.MULTILINE)[1] == cloud.SERVICE  # type: ignore[index]
+
+
 def _other_account(answers: _Answers) -> None:
     answers.account = "111111111111"
 
