@@ -19,6 +19,13 @@ from fixtures.targets.plugin import described
 from fixtures.targets.sim import Sim
 
 LIVE = os.environ.get("MAILPROOF_HOST")
+# Several modules' keys can be there at a time; the last one takes the folder with it.
+_ADMIT = "umask 077; mkdir -p /root/.ssh && cat >>/root/.ssh/authorized_keys"
+_FORGET = """
+cd /root/.ssh && umask 077 || exit 1
+grep -vxF -- "$1" authorized_keys >kept || true
+if [ -s kept ]; then mv kept authorized_keys; else rm -rf /root/.ssh; fi
+"""
 Host = Any
 """testinfra's; it has no types of its own."""
 
@@ -55,15 +62,15 @@ def _ssh_config(world: Sim, folder: Path) -> Path:
     return config
 
 
-def _admitted(world: Sim, folder: Path) -> Iterator[str]:
+def admitted(world: Sim, folder: Path) -> Iterator[str]:
     """The simulated host by ssh, for as long as it takes this key."""
     config = _ssh_config(world, folder)
-    world.dell.run(["install", "-d", "-m", "700", "/root/.ssh"])
-    world.dell.put("/root/.ssh/authorized_keys", (folder / "key.pub").read_bytes(), 0o600)
+    key = (folder / "key.pub").read_text().strip()
+    world.dell.run(["sh", "-c", _ADMIT], f"{key}\n".encode())
     try:
         yield f"ssh://root@mailserver?ssh_config={config}"
     finally:
-        world.dell.run(["rm", "-rf", "/root/.ssh"])
+        world.dell.run(["sh", "-c", _FORGET, "forget", key])
 
 
 _WAYS = [
@@ -85,7 +92,7 @@ def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param == "docker":
         yield testinfra.get_host(f"docker://{world.dell.name}")
         return
-    for name in _admitted(world, tmp_path_factory.mktemp("ssh")):
+    for name in admitted(world, tmp_path_factory.mktemp("ssh")):
         yield testinfra.get_host(name)
 
 

@@ -25,7 +25,7 @@ echo "install-host $(cat "$(dirname "$0")/unit.service")" >>"$LOG"
 ! [ -e "$STATE/no-host" ] && ! [ -e "$(dirname "$0")/refuses" ] || { echo 'the zone is open' >&2; exit 1; }
 echo "install-host: done; start the services"
 """
-_PARTS = ("check-host.sh", "take-release.sh", "release.bash", "services.bash")
+_PARTS = ("check-host.sh", "take-release.sh", "release.bash", "services.bash", "former.bash")
 
 
 class Deployment:

@@ -82,7 +82,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(deployment: Deploy
         {},
     )
     assert "would send site/good:1 site/other:1\n" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("dry run: would deploy 12 files")
+    assert done.stdout.splitlines()[-1].startswith("dry run: would deploy 13 files")
     deployment.deployed()
     deployment.put("config/good/setting", "second\n")
     (deployment.release / "scripts/old.sh").unlink()
