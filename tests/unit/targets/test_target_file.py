@@ -69,6 +69,15 @@ def test_what_is_said_is_allowed(tmp_path: Path) -> None:
         ('site = "site.toml"', 'site = "none.toml"', ["site = 'none.toml'", "no such file"]),
         ("[ssh]", "[shh]\nx = 1\n[ssh]", ["shh: unknown key; allowed: only the keys of"]),
         ("[ssh]", "[ssh", ["not valid TOML"]),
+        ('site = "site.toml"', 'site = ""', ["site = '': allowed: match pattern"]),
+        ('site = "site.toml"', 'site = "\\u0000"', ["site = ", "allowed: match pattern"]),
+        ("known_hosts", 'ca = "\\u0000"\nknown_hosts', ["ca = ", "allowed: match pattern"]),
+        ('known_hosts = "known_hosts"', f'known_hosts = "{"鍵" * 200}"', ["no such file"]),
+        ('site = "site.toml"', 'site = "."', ["site = '.'", "allowed: a site file"]),
+        ("known_hosts", 'ca = "."\nknown_hosts', ["ca = '.'", "allowed: a file in PEM"]),
+        ('["dns", "tailnet", "accounts", "host"]', '"dns"', ["capabilities = 'dns': allowed: a list"]),
+        ("[ssh]", "[vantages.lan-host]\nx = 1\n[ssh]", ["vantages.lan-host.x: unknown key"]),
+        ("[vantages.tailnet-pc]", "[vantages]", ["vantages.socks5: allowed: a table"]),
     ],
 )
 def test_a_mistake_is_named_with_what_is_allowed(tmp_path: Path, old: str, new: str, told: list[str]) -> None:
