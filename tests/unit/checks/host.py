@@ -15,6 +15,7 @@ PATH="$FAKE_SSH/there:$PATH" exec sh -c "$command"
 SUDO = """#!/bin/sh
 [ "$1" = -n ] && shift
 if [ -e "$FAKE_SSH/no-sudo" ]; then echo "sudo: a password is required" >&2; exit 1; fi
+[ "$1" != /usr/bin/timeout ] || shift 2
 program=$(basename "$1"); shift
 exec "$program" "$@"
 """

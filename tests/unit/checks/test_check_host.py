@@ -137,6 +137,14 @@ def test_what_is_not_as_it_should_be_fails(
     assert [other for other in NAMES if other != name and _look(tmp_path, other)[0] is not Word.PASS] == []
 
 
+def test_a_program_that_hangs_tells_nothing(host: FakeHost, tmp_path: Path) -> None:
+    """And holds up nothing else."""
+    host.says("docker", "", 124)
+    word, text = _look(tmp_path, "host: queue")
+    assert (word, "no answer about queue within 8 s" in text) == (Word.COULD_NOT_TELL, True), text
+    assert _look(tmp_path, "host: backup")[0] is Word.PASS
+
+
 def test_a_program_that_fails_is_no_good_news(host: FakeHost, tmp_path: Path) -> None:
     """An empty answer with an error is neither an empty queue nor an empty disk."""
     host.says("docker", "Error: No such container: mailserver-postfix\n", 1)
