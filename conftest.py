@@ -25,8 +25,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         layer = Path(str(item.path)).relative_to(Path(__file__).parent / "tests").parts[0]
         for mark in _MARKS.get(layer, ()):
             item.add_marker(mark)
-
-
-def pytest_report_header() -> str:
-    """Name the target."""
-    return "target: sim (the simulated world)"

@@ -9,6 +9,7 @@ from fixtures.mail.message import Message, make
 from fixtures.mail.outcome import Outcome
 from fixtures.probe.browser import chromium, visiting
 from fixtures.site import Site
+from fixtures.target import Target
 from fixtures.targets.bookkeeping import (
     Deliver,
     balance,
@@ -38,21 +39,27 @@ __all__ = [
 
 
 @pytest.fixture
-def internet_host(world: Sim) -> Vantage:
+def internet_host(target: Target) -> Vantage:
     """A host somewhere on the Internet."""
-    return world.vantage("internet-host")
+    return target.vantage("internet-host")
 
 
 @pytest.fixture
-def tailnet_pc(world: Sim) -> Vantage:
+def tailnet_pc(target: Target) -> Vantage:
     """The owner's PC in the tailnet."""
-    return world.vantage("tailnet-pc")
+    return target.vantage("tailnet-pc")
 
 
 @pytest.fixture
-def lan_host(world: Sim) -> Vantage:
+def lan_host(target: Target) -> Vantage:
     """A neighbour on the home LAN."""
-    return world.vantage("lan-host")
+    return target.vantage("lan-host")
+
+
+@pytest.fixture
+def account(target: Target) -> str:
+    """Somebody that specs may act as: the target's first test account, in the simulated world a user."""
+    return next(iter(target.passwords))
 
 
 @pytest.fixture

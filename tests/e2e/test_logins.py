@@ -13,6 +13,7 @@ from fixtures.probe.door import DOORS, SASL, Answer, plain
 from fixtures.probe.lines import Spot, smtp
 from fixtures.proof.evidence_redact import spellings
 from fixtures.site import load_site
+from fixtures.target import Target
 from fixtures.targets.sim import Sim
 from fixtures.wait import wait_for
 from fixtures.world.images import ROOT
@@ -115,10 +116,11 @@ def test_a_refusal_does_not_tell_who_exists(knocks: Knocks, door: str) -> None:
 
 
 @pytest.mark.req("R-6.3-auth-matrix")
+@pytest.mark.needs("tailnet")
 @pytest.mark.parametrize("door", SASL)
-def test_two_mechanisms_are_offered(world: Sim, door: str) -> None:
+def test_two_mechanisms_are_offered(target: Target, door: str) -> None:
     """PLAIN and LOGIN inside TLS: the stored hashes allow no other, and no client needs more (design 4.1)."""
-    spot = Spot(world.vantage("tailnet-pc"), world.server, world.ssl_context)
+    spot = Spot(target.vantage("tailnet-pc"), target.server, target.ssl_context)
     assert SASL[door].mechanisms(spot) == {"PLAIN", "LOGIN"}
 
 

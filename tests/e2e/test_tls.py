@@ -15,6 +15,7 @@ from fixtures.probe import testssl
 from fixtures.probe.injection import NOOP, first_reply_inside
 from fixtures.probe.suites import Suites, accepted_suites
 from fixtures.probe.tls import StartTls, context, handshake, served_certificate
+from fixtures.target import Target
 from fixtures.targets.sim import Sim
 from fixtures.vantage import Vantage
 from tests.e2e.conftest import STRANGER, Deliver
@@ -45,22 +46,29 @@ class Port:
     place: str = "tailnet-pc"
     starttls: StartTls | None = None
 
-    def host(self, world: Sim) -> str:
+    def host(self, target: Target) -> str:
         """The name that clients connect to."""
-        return world.site.mail.mx_hostname if self.number == 25 else world.server
+        return target.site.mail.mx_hostname if self.number == 25 else target.server
 
 
 MX = Port(25, "internet-host", "smtp")
 SUBMISSION = Port(587, starttls="smtp")
 OF_THE_SERVER = (Port(443), SUBMISSION, Port(993), Port(995))
-every_port = pytest.mark.parametrize("port", [MX, *OF_THE_SERVER], ids=lambda port: str(port.number))
+
+
+def _each(*ports: Port) -> pytest.MarkDecorator:
+    """A spec for each port, with what it needs of a target."""
+    needed = {port: pytest.mark.needs("internet" if port is MX else "tailnet") for port in ports}
+    params = [pytest.param(port, marks=mark, id=str(port.number)) for port, mark in needed.items()]
+    return pytest.mark.parametrize("port", params)
 
 
 @pytest.mark.req("R-6.2-all-suites")
-@every_port
-def test_the_required_suites_and_no_other(world: Sim, port: Port) -> None:
+@pytest.mark.load
+@_each(MX, *OF_THE_SERVER)
+def test_the_required_suites_and_no_other(target: Target, port: Port) -> None:
     """TLS 1.2 and 1.3, forward secrecy and AEAD; nothing else that has a number is taken (F73)."""
-    vantage, host = world.vantage(port.place), port.host(world)
+    vantage, host = target.vantage(port.place), port.host(target)
     assert accepted_suites(vantage, host, port.number, starttls=port.starttls) == REQUIRED
 
 
@@ -81,26 +89,27 @@ def test_a_second_scanner_agrees(world: Sim) -> None:
 
 
 @pytest.mark.req("R-6.2-served-verifies")
-@pytest.mark.parametrize("port", OF_THE_SERVER, ids=lambda port: str(port.number))
-def test_what_is_served_verifies_and_lasts(world: Sim, port: Port) -> None:
-    """The run's CA, the MagicDNS name and no other, and no fewer days left than the renewal leaves (F72)."""
+@_each(*OF_THE_SERVER)
+def test_what_is_served_verifies_and_lasts(target: Target, port: Port) -> None:
+    """The target's CA, the MagicDNS name and no other, and as many days left as the renewal leaves (F72)."""
     facts = handshake(
-        world.vantage(port.place), world.server, port.number, world.ssl_context, starttls=port.starttls
+        target.vantage(port.place), target.server, port.number, target.ssl_context, starttls=port.starttls
     )
-    assert facts.names == (world.server,)
+    assert facts.names == (target.server,)
     assert facts.not_after - datetime.now(UTC) > timedelta(days=30)
 
 
 @pytest.mark.req("R-6.2-served-verifies")
-def test_the_gateway_shows_its_own_name(world: Sim, internet_host: Vantage) -> None:
+@pytest.mark.needs("internet")
+def test_the_gateway_shows_its_own_name(target: Target, internet_host: Vantage) -> None:
     """Signed by itself, for the name that the MX records give, with a year left or more (F16)."""
-    mx = world.site.mail.mx_hostname
+    mx = target.site.mail.mx_hostname
     itself = context(served_certificate(internet_host, mx, 25, starttls="smtp"))
     facts = handshake(internet_host, mx, 25, itself, starttls="smtp")
     assert facts.names == (mx,)
     assert facts.not_after - datetime.now(UTC) > timedelta(days=365)
     with pytest.raises(ssl.SSLCertVerificationError, match="self-signed"):
-        handshake(internet_host, mx, 25, world.ssl_context, starttls="smtp")
+        handshake(internet_host, mx, 25, target.ssl_context, starttls="smtp")
 
 
 @pytest.mark.req("R-6.2-plain-on-25")
@@ -116,12 +125,12 @@ def test_a_sender_without_tls_still_delivers(world: Sim, deliver: Deliver, alice
 
 
 @pytest.mark.req("R-6.2-starttls-injection")
-@pytest.mark.parametrize("port", [MX, SUBMISSION], ids=lambda port: str(port.number))
-def test_what_was_said_before_tls_is_forgotten(world: Sim, port: Port) -> None:
+@_each(MX, SUBMISSION)
+def test_what_was_said_before_tls_is_forgotten(target: Target, port: Port) -> None:
     """A command slipped in behind STARTTLS gets no answer inside TLS; said inside, it gets its own."""
-    vantage, host = world.vantage(port.place), port.host(world)
+    vantage, host = target.vantage(port.place), port.host(target)
     pem = served_certificate(vantage, host, port.number, starttls="smtp")
-    trusting = context(pem) if port is MX else world.ssl_context
+    trusting = context(pem) if port is MX else target.ssl_context
 
     def first_reply(**said: bytes) -> bytes:
         return first_reply_inside(vantage.dial(host, port.number), trusting, host, **said)

@@ -1,7 +1,8 @@
 """The host that the mail server was deployed to, through testinfra: the world's, or a live one.
 
-Without a word these specs look at the simulated host, by its console and by ssh. ``MAILPROOF_HOST`` names
-another one as testinfra does, e.g. ``ssh://root@mailserver``; then nothing of a world is needed.
+Without a word these specs look at the simulated host, by its console and by ssh. ``--target NAME`` leads them
+to a deployed one by ssh, and so does ``MAILPROOF_HOST``, as testinfra names it, e.g. ``ssh://root@mailserver``;
+then nothing of a world is needed.
 """
 
 import os
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 import testinfra  # type: ignore[import-untyped]
 
+from fixtures.targets.host import reached
+from fixtures.targets.plugin import described
 from fixtures.targets.sim import Sim
 
 LIVE = os.environ.get("MAILPROOF_HOST")
@@ -70,11 +73,20 @@ def admitted(world: Sim, folder: Path) -> Iterator[str]:
         world.dell.run(["sh", "-c", _FORGET, "forget", key])
 
 
-@pytest.fixture(scope="session", params=["live"] if LIVE else ["docker", "ssh"])
+_WAYS = [
+    pytest.param("docker", marks=pytest.mark.needs("simulation")),
+    pytest.param("ssh", marks=pytest.mark.needs("host")),
+]
+
+
+@pytest.fixture(scope="session", params=["live"] if LIVE else _WAYS)
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """The host, by each way that leads to it."""
     if LIVE:
         yield testinfra.get_host(LIVE)
+        return
+    if description := described(request.config):
+        yield reached(description, tmp_path_factory.mktemp("target"))
         return
     world: Sim = request.getfixturevalue("world")
     if request.param == "docker":

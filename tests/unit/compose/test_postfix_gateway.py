@@ -106,3 +106,9 @@ def test_nothing_is_told_and_nothing_started() -> None:
     """No VRFY, and no ETRN: that it is not announced does not keep anybody from sending it."""
     assert MAIN["disable_vrfy_command"] == "yes"
     assert MAIN["smtpd_etrn_restrictions"] == "reject"
+
+
+@pytest.mark.req("R-3.2-greeting")
+def test_it_greets_with_its_name_and_nothing_more() -> None:
+    """RFC 5321, section 4.3.1: the name comes first; program and version are nobody's business."""
+    assert MAIN["smtpd_banner"] == "$myhostname ESMTP"

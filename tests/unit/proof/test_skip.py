@@ -10,7 +10,9 @@ pytestmark = pytest.mark.req("R-0-typed-skips")
 def test_a_reason_reads_kind_and_detail() -> None:
     """The report sorts by the first word."""
     assert VantageDown("lan-host does not answer") == "VantageDown: lan-host does not answer"
-    assert kinds() == ["CapabilityAbsent", "VantageDown", "TargetAbsent"]
+    assert kinds() == [
+        "CapabilityAbsent", "VantageDown", "TargetAbsent", "NotAllowed", "PermissionMissing",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("detail", ["", " ", "\n"])
