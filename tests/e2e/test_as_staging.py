@@ -35,7 +35,7 @@ def look(results: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.req("R-0-world-as-target")
+@pytest.mark.req("R-0-known-by-its-file-alone")
 def test_specs_pass_on_a_target_that_is_known_by_its_file_alone(target_file: Path, tmp_path: Path) -> None:
     """By proxies and test accounts; what needs a look inside is counted as not run, with its reason."""
     done = look(tmp_path)
@@ -47,7 +47,7 @@ def test_specs_pass_on_a_target_that_is_known_by_its_file_alone(target_file: Pat
     assert {reason.partition(":")[0] for reason in verdict["not_run"]} <= {"CapabilityAbsent", "NotAllowed"}
 
 
-@pytest.mark.req("R-0-world-as-target")
+@pytest.mark.req("R-0-known-by-its-file-alone")
 def test_a_target_whose_proxies_are_down_is_not_passed(target_file: Path, tmp_path: Path) -> None:
     """Nobody listens on port 9: the same specs could not tell."""
     text = target_file.read_text()
