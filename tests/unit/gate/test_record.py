@@ -155,6 +155,7 @@ def test_only_a_verified_run_is_kept(
     monkeypatch.setattr(cli, "BIN", Path("/nowhere"))
     ended = type("Ended", (), {"returncode": status})
     monkeypatch.setattr("fixtures.cli.subprocess.run", lambda *_, **__: ended)
+    monkeypatch.setattr("fixtures.streams.run", lambda *_: status)
     done = CliRunner().invoke(cli.app, [command])
     assert not isinstance(done.exception, Exception), done.exception
     assert done.stdout.splitlines()[-1] == line
