@@ -13,7 +13,7 @@ from fixtures.targets.sim import Sim
 from fixtures.world.images import ROOT
 
 TARGET_FILE = ROOT / "targets/world.toml"
-LOOKED_AT = 20
+LOOKED_AT = 15
 """At least so many specs ask for a target and need neither the host's ssh nor leave to load it."""
 
 

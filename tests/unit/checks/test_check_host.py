@@ -126,6 +126,7 @@ def test_without_sudo_only_what_needs_it_is_not_known(host: FakeHost, tmp_path: 
         ("alerts", "/var/lib/mailserver/alerts/1700000000\n", "host: alerts", "1 alerts could not be told"),
         ("systemctl", "inactive\n", "host: alerts", "mailserver-monitor.timer is inactive"),
     ],
+    ids=["old-archive", "no-archive", "name-without-time", "queue", "disk", "untold-alert", "no-timer"],
 )
 def test_what_is_not_as_it_should_be_fails(
     host: FakeHost, tmp_path: Path, program: str, text: str, name: str, told: str
