@@ -24,10 +24,10 @@ from tests.e2e.runbook import DOCUMENT, Runbook, checkout
 FRIEND = "friend@example.net"
 ELSEWHERE = ("Backing up", "Restoring")
 """Need disks, a key and an empty host; test_backup.py and test_restore.py run them."""
-LOOKS = [
-    c for c in read(DOCUMENT)
-    if not c.part and "preamble" not in c.words and c.heading not in ELSEWHERE
-]  # fmt: skip
+DEPLOYING = "Deploying"
+"""Brings about what the other commands look at, so that it has a spec of its own."""
+COMMANDS = [c for c in read(DOCUMENT) if not c.part and "preamble" not in c.words]
+LOOKS = [c for c in COMMANDS if c.heading not in (*ELSEWHERE, DEPLOYING)]
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,13 @@ def test_a_command_shows_what_the_runbook_says(world: Sim, runbook: Runbook, com
     assert not said or said not in output
     if said.startswith("tskey"):
         world.controlplane.revoke_key(key_id(said))
+
+
+@pytest.mark.req("R-11.2-commands")
+def test_a_deployment_shows_what_the_runbook_says(runbook: Runbook) -> None:
+    """A dry run, then the deployment and once more the same: nothing has changed."""
+    shown = [runbook.show(command) for command in runbook.commands(DEPLOYING)]
+    assert ["nothing was changed" in shown[0], "nothing has changed" in shown[-1]] == [True, True]
 
 
 @pytest.mark.req("R-11.1-receiving-fails")
