@@ -17,6 +17,7 @@ from tests.integration.compose.core import DORA
 from tests.integration.compose.front import Answer, Front, Letter
 
 FILTER = "mail.example.org"
+DEPARTURES = tuple(case for case in cases() if case.real is not None)
 
 
 @dataclass(frozen=True)
@@ -76,3 +77,15 @@ def test_a_sender_is_judged_as_the_rfc_says(case: Case, judged: Mapping[str, Jud
     said = results(str(header))
     assert said.by == FILTER
     assert agrees(said, expected), f"{said} is not {expected} ({case.rule})"
+
+
+@pytest.mark.req("R-7.1-known-departures")
+@pytest.mark.parametrize("case", DEPARTURES, ids=lambda case: case.name)
+def test_a_departure_from_the_rfc_is_a_known_one(case: Case, judged: Mapping[str, Judged]) -> None:
+    """It is still there, as the table has it, and a signature counts for the domain that made it alone."""
+    [header] = judged[case.name].message.get_all("Authentication-Results", [])
+    said = results(str(header))
+    assert agrees(said, case.outcome)
+    assert not agrees(said, case.expect), f"{FILTER} follows {case.rule} now: take `real` from its row"
+    signers = {step.sign for step in case.steps}
+    assert {result.partition(" ")[2] for result in said.dkim if result != "none"} <= signers

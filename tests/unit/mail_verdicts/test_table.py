@@ -37,6 +37,7 @@ def _results(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
+@pytest.mark.req("R-7.1-known-departures")
 def test_a_departure_from_the_rfc_is_one() -> None:
     """Where Rspamd is known to differ, what it says is not what the RFC asks for as well."""
     differing = [case for case in cases() if case.real is not None]
