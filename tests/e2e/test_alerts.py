@@ -95,8 +95,7 @@ def test_a_virus_is_told_at_once(world: Sim, admin: Administrator, arrive: Arriv
     assert arrive(make(STRANGER, [alice]), [alice]).accepted
     admin.look()
     assert arrive(virus(STRANGER, [alice]), [alice]).code == 554
-    text = admin.look_until_told("viruses refused: 1")
-    assert "The scanner found: Eicar-Test-Signature" in text
+    assert "The scanner found: Eicar-Test-Signature" in admin.look_until_told("viruses refused: 1")
     assert len(admin.mails("virus")) == 1
 
 
@@ -279,8 +278,7 @@ def test_the_timer_looks_by_itself(world: Sim) -> None:
     assert world.dell.run(["systemctl", "is-enabled", TIMER]).stdout.strip() == "enabled"
     before = ended()
     wait_for("a look", ended, until=lambda at: at not in ("", "0", before), timeout=timedelta(seconds=75))
-    shown = world.dell.run(["systemctl", "show", "--value", "--property=Result", SERVICE])
-    assert shown.stdout.strip() == "success"
+    assert world.dell.run(["systemctl", "show", "--value", "--property=Result", SERVICE]).stdout == "success\n"
 
 
 @pytest.mark.req("R-8.4-container-unhealthy")
