@@ -278,7 +278,8 @@ def test_the_timer_looks_by_itself(world: Sim) -> None:
     assert world.dell.run(["systemctl", "is-enabled", TIMER]).stdout.strip() == "enabled"
     before = ended()
     wait_for("a look", ended, until=lambda at: at not in ("", "0", before), timeout=timedelta(seconds=75))
-    assert world.dell.run(["systemctl", "show", "--value", "--property=Result", SERVICE]).stdout == "success\n"
+    result = ["systemctl", "show", "--value", "--property=Result", SERVICE]
+    assert world.dell.run(result).stdout == "success\n"
 
 
 @pytest.mark.req("R-8.4-container-unhealthy")
